@@ -1,0 +1,1 @@
+"""novum: autonomous scientific discovery that a working scientist can trust."""

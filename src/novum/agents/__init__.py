@@ -1,0 +1,1 @@
+"""Deciding: functions from core values to core values."""

@@ -1,0 +1,1 @@
+"""Where proposals come from: one generator for each kind of space."""

@@ -1,0 +1,1 @@
+"""The language of the package: values only, no I/O, no framework."""

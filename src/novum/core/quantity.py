@@ -1,0 +1,184 @@
+"""Quantity: a number with its unit and its uncertainty. The only place that converts units."""
+
+import math
+from collections.abc import Callable
+from enum import StrEnum
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from novum.core.errors import UnitError
+
+if TYPE_CHECKING:
+    import pint
+
+DIMENSIONLESS = "1"
+"""The unit of a pure number."""
+
+
+class UncertaintyKind(StrEnum):
+    """What an uncertainty describes."""
+
+    MEASUREMENT = "measurement"
+    """Spread of repeated measurements, or an instrument's stated error."""
+    MODEL = "model"
+    """Error of the method itself against a better one."""
+    EPISTEMIC = "epistemic"
+    """What a surrogate does not know yet; shrinks with data."""
+
+
+class Quantity(BaseModel):
+    """A finite number with a unit and, where known, one standard deviation in the same unit.
+
+    `std` is absent where nobody has said how uncertain the number is; zero means exact.
+
+    Example:
+        >>> Quantity(value=1.0, unit="hartree").to("eV")
+        Quantity(27.2114 eV)
+        >>> print(Quantity(value=4.31, unit="eV", std=0.12))
+        4.31 ± 0.12 eV
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: float = Field(allow_inf_nan=False)
+    unit: str = DIMENSIONLESS
+    std: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    kind: UncertaintyKind | None = None
+
+    @field_validator("unit")
+    @classmethod
+    def _canonical_unit(cls, unit: str) -> str:
+        return canonical_unit(unit)
+
+    def to(self, unit: str) -> Self:
+        """Return the same quantity in `unit`; the standard deviation is scaled with it.
+
+        Raises:
+            UnitError: `unit` is unknown or of another dimension.
+        """
+        unit = canonical_unit(unit)
+        if unit == self.unit:
+            return self
+        value = convert(self.value, self.unit, unit)
+        std = None
+        if self.std is not None:
+            std = abs(convert(self.value + self.std, self.unit, unit) - value)
+        return self.model_copy(update={"value": value, "unit": unit, "std": std})
+
+    def __str__(self) -> str:
+        unit = "" if self.unit == DIMENSIONLESS else f" {self.unit}"
+        if not self.std:
+            return f"{self.value:.6g}{unit}"
+        digits = max(0, 1 - math.floor(math.log10(self.std)))
+        if digits > 9:
+            return f"{self.value:.6g} ± {self.std:.2g}{unit}"
+        return f"{self.value:.{digits}f} ± {self.std:.{digits}f}{unit}"
+
+    def __repr__(self) -> str:
+        return f"Quantity({self})"
+
+
+def canonical_unit(unit: str) -> str:
+    """Return the short standard spelling of `unit`; ``"1"`` for a pure number.
+
+    Raises:
+        UnitError: the unit is unknown.
+
+    Example:
+        >>> canonical_unit("electron_volt"), canonical_unit("kcal / mol"), canonical_unit("dimensionless")
+        ('eV', 'kcal/mol', '1')
+    """
+    text = unit.strip()
+    if text in ("", DIMENSIONLESS, "dimensionless"):
+        return DIMENSIONLESS
+    return _canonical_unit(text)
+
+
+def convert(value: float, unit: str, to: str) -> float:
+    """Convert a bare number between two units of one dimension.
+
+    Raises:
+        UnitError: a unit is unknown, or the dimensions differ.
+    """
+    import pint
+
+    registry = _registry()
+    try:
+        converted: Any = registry.Quantity(value, _pint_name(unit)).to(_pint_name(to))
+    except pint.DimensionalityError as error:
+        raise UnitError(
+            f"cannot turn {unit!r} into {to!r}: they measure different things "
+            f"({error.dim1.strip()} and {error.dim2.strip()})"
+        ) from error
+    magnitude: Any = converted.magnitude
+    return float(magnitude)
+
+
+def is_compatible(unit: str, other: str) -> bool:
+    """Say whether two known units measure the same dimension."""
+    registry = _registry()
+    return bool(registry.Unit(_pint_name(unit)).is_compatible_with(registry.Unit(_pint_name(other))))
+
+
+def propagate(function: Callable[..., Any], /, *quantities: Quantity) -> Quantity:
+    """Apply `function` to quantities, carrying units and first-order uncertainty.
+
+    The arguments are taken as independent; a quantity without `std` counts as exact. `function`
+    receives numbers that know their unit and standard deviation, and may use arithmetic on them.
+
+    Raises:
+        UnitError: the arithmetic mixes dimensions.
+
+    References:
+        First-order (linear) propagation, JCGM 100:2008 (GUM), section 5.1.
+
+    Example:
+        >>> a = Quantity(value=3.0, unit="eV", std=0.3)
+        >>> b = Quantity(value=4.0, unit="eV", std=0.4)
+        >>> print(propagate(lambda x, y: x + y, a, b))
+        7.00 ± 0.50 eV
+    """
+    import pint
+    from uncertainties import ufloat
+
+    registry = _registry()
+    arguments = [registry.Quantity(ufloat(q.value, q.std or 0.0), _pint_name(q.unit)) for q in quantities]
+    try:
+        result = registry.Quantity(function(*arguments))
+    except pint.DimensionalityError as error:
+        raise UnitError(str(error)) from error
+    magnitude: Any = result.magnitude
+    unit = f"{result.units:~D}" or DIMENSIONLESS
+    return Quantity(
+        value=float(getattr(magnitude, "nominal_value", magnitude)),
+        unit=unit,
+        std=float(getattr(magnitude, "std_dev", 0.0)),
+    )
+
+
+@lru_cache(maxsize=1)
+def _registry() -> "pint.UnitRegistry[Any]":
+    import pint
+
+    return pint.UnitRegistry(cache_folder=None)
+
+
+def _pint_name(unit: str) -> str:
+    return "dimensionless" if unit == DIMENSIONLESS else unit
+
+
+@lru_cache(maxsize=1024)
+def _canonical_unit(unit: str) -> str:
+    import pint
+
+    registry = _registry()
+    try:
+        parsed = registry.Unit(unit)
+    except (pint.PintError, AssertionError, ValueError, TypeError) as error:
+        raise UnitError(
+            f"unknown unit {unit!r}; units are written as 'eV', 'kcal/mol', 'angstrom', '%'"
+        ) from error
+    short = f"{parsed:~D}".replace(" / ", "/").replace(" * ", "*").replace(" ** ", "**")
+    return short or DIMENSIONLESS

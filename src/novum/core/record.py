@@ -1,0 +1,253 @@
+"""CampaignRecord: what a campaign's events add up to. The same fold serves planner, CLI and report."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from novum.core.calls import ToolResult
+from novum.core.events import (
+    Asked,
+    CampaignFinished,
+    CampaignStarted,
+    Claimed,
+    ConfirmationPlanned,
+    Decided,
+    Designed,
+    Event,
+    ExperimentFinished,
+    ExperimentStarted,
+    Gated,
+    Hypothesised,
+    Interrupted,
+    Judged,
+    Recalled,
+    Recorded,
+    Resumed,
+    Told,
+)
+from novum.core.goals import Goal
+from novum.core.judgement import Merit, merit
+from novum.core.quantity import Quantity
+from novum.core.science import (
+    Claim,
+    Experiment,
+    Hypothesis,
+    Measurement,
+    Observation,
+    Purpose,
+    Verdict,
+)
+
+
+@dataclass(slots=True)
+class ExperimentRecord:
+    """One experiment with everything that became of it."""
+
+    experiment: Experiment
+    iteration: int
+    allowed: bool | None = None
+    """None until the gate has spoken."""
+    refused: str = ""
+    attempts: int = 0
+    finished: bool = False
+    failed: str = ""
+    results: tuple[ToolResult, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
+
+
+@dataclass(slots=True)
+class CampaignRecord:
+    """A campaign, rebuilt from its ledger alone.
+
+    Example:
+        >>> CampaignRecord.from_events([]).started is None
+        True
+    """
+
+    started: CampaignStarted | None = None
+    finished: CampaignFinished | None = None
+    recalls: dict[int, Recalled] = field(default_factory=dict)
+    plans: dict[int, Hypothesised] = field(default_factory=dict)
+    designs: dict[int, Designed] = field(default_factory=dict)
+    gates: dict[int, Gated] = field(default_factory=dict)
+    judgements: dict[int, Judged] = field(default_factory=dict)
+    records: dict[int, Recorded] = field(default_factory=dict)
+    decisions: dict[int, Decided] = field(default_factory=dict)
+    confirmation: ConfirmationPlanned | None = None
+    hypotheses: dict[str, Hypothesis] = field(default_factory=dict)
+    experiments: dict[str, ExperimentRecord] = field(default_factory=dict)
+    told: dict[str, Told] = field(default_factory=dict)
+    claims: dict[str, Claim] = field(default_factory=dict)
+    interruptions: int = 0
+    resumptions: int = 0
+    waiting: bool = False
+    """A person was asked and has not answered everything yet."""
+
+    @classmethod
+    def from_events(cls, events: Iterable[Event]) -> "CampaignRecord":
+        """Return the record that `events`, in the order in which they happened, add up to."""
+        record = cls()
+        for event in events:
+            record.apply(event)
+        return record
+
+    def apply(self, event: Event) -> None:
+        """Add one event."""
+        match event:
+            case CampaignStarted():
+                self.started = event
+            case Recalled():
+                self.recalls[event.iteration] = event
+            case Hypothesised():
+                self.plans[event.iteration] = event
+                self.hypotheses.update((h.id, h) for h in event.hypotheses)
+            case Designed():
+                self.designs[event.iteration] = event
+                self._add_experiments(event.experiments, event.iteration)
+            case ConfirmationPlanned():
+                self.confirmation = event
+                self.hypotheses.update((h.id, h) for h in event.hypotheses)
+                self._add_experiments(event.experiments, event.iteration)
+                for experiment in event.experiments:
+                    self.experiments[experiment.id].allowed = True
+            case Gated():
+                self.gates[event.iteration] = event
+                for name in event.allowed:
+                    self.experiments[name].allowed = True
+                for name, reason in event.refused.items():
+                    self.experiments[name].allowed = False
+                    self.experiments[name].refused = reason
+            case ExperimentStarted():
+                entry = self.experiments[event.experiment]
+                entry.attempts = max(entry.attempts, event.attempt)
+            case ExperimentFinished():
+                entry = self.experiments[event.experiment]
+                entry.finished = True
+                entry.failed = event.failed
+                entry.results = event.results
+                entry.measurements = event.measurements
+            case Asked():
+                self.waiting = True
+            case Told():
+                self.told[event.experiment] = event
+            case Judged():
+                self.judgements[event.iteration] = event
+            case Recorded():
+                self.records[event.iteration] = event
+            case Decided():
+                self.decisions[event.iteration] = event
+            case Claimed():
+                self.claims[event.claim.id] = event.claim
+            case CampaignFinished():
+                self.finished = event
+            case Interrupted():
+                self.interruptions += 1
+            case Resumed():
+                self.resumptions += 1
+        if self.waiting:
+            self.waiting = bool(self.worklist)
+
+    def _add_experiments(self, experiments: Iterable[Experiment], iteration: int) -> None:
+        for experiment in experiments:
+            self.experiments[experiment.id] = ExperimentRecord(experiment, iteration)
+
+    @property
+    def worklist(self) -> list[Experiment]:
+        """The experiments that wait for a person's results."""
+        return [
+            e.experiment
+            for name, e in self.experiments.items()
+            if e.experiment.manual and e.allowed and not e.finished and name not in self.told
+        ]
+
+    @property
+    def goal(self) -> Goal:
+        """The goal pursued; only for a record that has started."""
+        assert self.started is not None
+        return self.started.goal
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """Every verdict on a planner's prediction, in the order in which it was reached."""
+        return [v for i, judged in self.judgements.items() if i in self.plans for v in judged.verdicts]
+
+    @property
+    def sealed_verdicts(self) -> list[Verdict]:
+        """The verdicts of the sealed confirmation."""
+        return [v for i, judged in self.judgements.items() if i not in self.plans for v in judged.verdicts]
+
+    @property
+    def noise(self) -> dict[str, Quantity]:
+        """Property → latest noise floor; `value` is a standard deviation in the objective's unit."""
+        floor: dict[str, Quantity] = {}
+        for judged in self.judgements.values():
+            floor.update(judged.noise)
+        return floor
+
+    @property
+    def experiments_used(self) -> int:
+        """Experiments that count against the budget: everything allowed, but for confirmation."""
+        return sum(1 for e in self.experiments.values() if e.allowed and not e.experiment.sealed)
+
+    @property
+    def spent_s(self) -> float:
+        """Wall-clock seconds up to the last decision, summed over interruptions."""
+        return max((d.spent_s for d in self.decisions.values()), default=0.0)
+
+    def observations(self) -> tuple[Observation, ...]:
+        """Return what a planner may know: recalled first, then own, in a fixed order.
+
+        Sealed experiments are left out. Replicates of one candidate are averaged. The order is that of
+        the design, not that in which experiments happened to end.
+        """
+        recalled = {o.candidate.id: o for recall in self.recalls.values() for o in recall.observations}
+        own: dict[str, list[ExperimentRecord]] = {}
+        for entry in self.experiments.values():
+            if entry.finished and not entry.experiment.sealed:
+                own.setdefault(entry.experiment.candidate.id, []).append(entry)
+        observed = [o for key, o in recalled.items() if key not in own]
+        observed += [observation(entries) for entries in own.values()]
+        return tuple(observed)
+
+    def merits(self, scales: dict[str, float]) -> list[tuple[Merit, Observation]]:
+        """Return the completely measured observations with their merit, best first.
+
+        Equal merits keep the order of `observations`.
+        """
+        rated = []
+        for seen in self.observations():
+            values = {name: q.value for name, q in seen.values.items()}
+            if not seen.failed and all(o.property in values for o in self.goal.objectives):
+                rated.append((merit(self.goal, values, scales=scales), seen))
+        return sorted(rated, key=lambda pair: pair[0], reverse=True)
+
+
+def observation(entries: list[ExperimentRecord]) -> Observation:
+    """Return what the experiments on one candidate say together.
+
+    An exploration that failed marks the candidate as failed; its measured properties are kept.
+    """
+    explored = [e for e in entries if e.experiment.purpose is Purpose.EXPLORE] or entries
+    values: dict[str, list[Quantity]] = {}
+    for entry in entries:
+        for m in entry.measurements:
+            values.setdefault(m.property, []).append(m.quantity)
+    failed = next((e.failed for e in explored if e.failed), "")
+    return Observation(
+        candidate=explored[0].experiment.candidate,
+        values={name: mean(quantities) for name, quantities in values.items()},
+        failed=failed,
+        source=explored[0].experiment.id,
+    )
+
+
+def mean(quantities: list[Quantity]) -> Quantity:
+    """Return the mean of repeated measurements, in the unit of the first.
+
+    The standard deviation is that of one measurement over the root of their number, where it is known.
+    """
+    first = quantities[0]
+    if len(quantities) == 1:
+        return first
+    same = [q.to(first.unit) for q in quantities]
+    std = None if first.std is None else first.std / len(same) ** 0.5
+    return first.model_copy(update={"value": sum(q.value for q in same) / len(same), "std": std})

@@ -1,0 +1,77 @@
+"""Settings: one frozen object. Argument > CLI > NOVUM_* > ./novum.toml > user file > default."""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from novum.core.errors import SettingsError
+
+
+def user_file() -> Path:
+    """Return the path of the user's own settings file; it need not exist."""
+    base = os.environ.get("XDG_CONFIG_HOME") or str(Path("~/.config").expanduser())
+    return Path(base) / "novum" / "novum.toml"
+
+
+class Settings(BaseSettings):
+    """What can be set once for all commands.
+
+    Example:
+        >>> load_settings(workers=2).workers
+        2
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix="NOVUM_")
+
+    workspace: Path = Path(".novum")
+    """Folder that holds the ledger, the knowledge base, artifacts and reports."""
+    sandbox: Literal["auto", "namespace"] = "auto"
+    """Which isolation runs the tools."""
+    embedder: str = "auto"
+    """What turns text into vectors: auto, minilm, hashing, or a sentence-transformers folder."""
+    planner: str = "optimizer"
+    """Who proposes hypotheses."""
+    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
+    """Experiments that run at the same time on this machine."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the framework's signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources as the module's docstring says."""
+        return (
+            init_settings,
+            env_settings,
+            TomlConfigSettingsSource(settings_cls, Path("novum.toml")),
+            TomlConfigSettingsSource(settings_cls, user_file()),
+        )
+
+
+def load_settings(**given: Any) -> Settings:
+    """Return the settings in force; `given` wins over every other source, unless it is None.
+
+    Raises:
+        SettingsError: a setting is unknown or out of range, or a settings file is not TOML.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        known = ", ".join(Settings.model_fields)
+        raise SettingsError(f"setting {name!r}: {first['msg']} (settings are: {known})") from error
+    except ValueError as error:  # tomllib's decode error
+        raise SettingsError(f"novum.toml cannot be read: {error}") from error

@@ -1,0 +1,175 @@
+"""The composition root: settings → a workspace with everything wired. Nothing is loaded before it is used."""
+
+from collections.abc import Callable
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from platform import python_version
+from typing import TYPE_CHECKING, Any
+
+from novum.core.errors import NotFoundError, StoreError
+from novum.core.events import Event
+from novum.core.goals import Goal
+from novum.core.record import CampaignRecord
+from novum.core.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from novum.knowledge_base import KnowledgeBase
+    from novum.memory.artifacts import Artifacts
+    from novum.memory.ledger import Ledger
+    from novum.sandbox.base import Sandbox
+    from novum.tools.registry import Registry
+    from novum.tools.runner import Runner
+    from novum.workflows.discovery import Discovery
+
+RECORDED_VERSIONS = ("novum", "langgraph", "numpy", "scipy", "rdkit", "tblite", "pyscf", "ase", "torch")
+"""The packages whose versions go into a campaign's first event."""
+
+
+class Workspace:
+    """One folder with its ledger, knowledge base and artifacts, and the rooms over them.
+
+    Each room is made when it is first asked for.
+
+    Args:
+        settings: what is in force.
+        listener: called with campaign id and event after each event is on disk.
+
+    Example:
+        >>> import tempfile
+        >>> with Workspace(load_settings(workspace=tempfile.mkdtemp())) as workspace:
+        ...     workspace.ledger.campaigns()
+        []
+    """
+
+    def __init__(
+        self, settings: Settings | None = None, *, listener: Callable[[str, Event], None] | None = None
+    ) -> None:
+        self.settings = settings or load_settings()
+        self._listener = listener
+
+    def __enter__(self) -> "Workspace":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def root(self) -> Path:
+        """The workspace's folder, made when it is missing.
+
+        Raises:
+            StoreError: it cannot be made.
+        """
+        try:
+            self.settings.workspace.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"the workspace {str(self.settings.workspace)!r} cannot be made: {error.strerror}; "
+                "choose another with --workspace"
+            ) from error
+        return self.settings.workspace
+
+    @cached_property
+    def ledger(self) -> "Ledger":
+        """What happened."""
+        from novum.memory.ledger import Ledger
+
+        return Ledger(self.root / "ledger.sqlite3", listener=self._listener)
+
+    @cached_property
+    def artifacts(self) -> "Artifacts":
+        """Bytes by their hash."""
+        from novum.memory.artifacts import Artifacts
+
+        return Artifacts(self.root / "artifacts")
+
+    @cached_property
+    def knowledge(self) -> "KnowledgeBase":
+        """What is known."""
+        from novum.knowledge_base import KnowledgeBase
+
+        return KnowledgeBase(self.root / "knowledge", embedder=self.settings.embedder)
+
+    @cached_property
+    def registry(self) -> "Registry":
+        """The tools."""
+        from novum.tools.registry import Registry
+
+        return Registry.load()
+
+    @cached_property
+    def sandbox(self) -> "Sandbox":
+        """Where tools run."""
+        from novum.sandbox import open_sandbox
+
+        return open_sandbox(self.settings.sandbox)
+
+    @cached_property
+    def runner(self) -> "Runner":
+        """Runs one tool call."""
+        from novum.memory.calls import CallCache
+        from novum.tools.runner import Runner
+
+        return Runner(self.registry, self.sandbox, CallCache(self.root / "calls.sqlite3"))
+
+    @cached_property
+    def discovery(self) -> "Discovery":
+        """Runs campaigns."""
+        from novum.agents.choose import open_planner
+        from novum.workflows.discovery import Discovery
+        from novum.workflows.executors import LocalExecutor
+        from novum.workflows.learning import CampaignKnowledge
+
+        return Discovery(
+            ledger=self.ledger,
+            knowledge=lambda goal: CampaignKnowledge(self.knowledge, goal),
+            registry=self.registry,
+            planners=open_planner,
+            executor=LocalExecutor(
+                self.runner, workers=self.settings.workers, cancel=lambda: self.sandbox.close()
+            ),
+            checkpoints=self.root / "checkpoints.sqlite3",
+            describe=self.describe,
+        )
+
+    def load_goal(self, source: str, *, seed: int | None = None, **budget: int | None) -> Goal:
+        """Return the goal that a YAML file or a sentence states; see `workflows.goal_files.load_goal`."""
+        from novum.workflows.goal_files import load_goal
+
+        return load_goal(source, self.registry, seed=seed, **budget)
+
+    def record(self, campaign: str) -> CampaignRecord:
+        """Return a campaign, rebuilt from its ledger.
+
+        Raises:
+            NotFoundError: there is no such campaign.
+        """
+        if not self.ledger.exists(campaign):
+            raise NotFoundError(f"there is no campaign {campaign!r}; 'novum campaigns' lists them")
+        return CampaignRecord.from_events(self.ledger.events(campaign))
+
+    def describe(self) -> tuple[dict[str, str], dict[str, Any]]:
+        """Return the versions in use and what the sandbox was seen to enforce.
+
+        Raises:
+            SandboxUnavailableError: no isolation can be had.
+        """
+        versions = {"python": python_version()}
+        for package in RECORDED_VERSIONS:
+            try:
+                versions[package] = version(package)
+            except PackageNotFoundError:
+                continue
+        attestation = self.sandbox.attest()
+        return versions, {
+            "backend": attestation.backend,
+            "checks": dict(attestation.checks),
+            "mechanisms": dict(attestation.mechanisms),
+        }
+
+    def close(self) -> None:
+        """Close every room that was opened."""
+        for name in ("sandbox", "knowledge", "ledger"):
+            if name in self.__dict__:
+                self.__dict__[name].close()

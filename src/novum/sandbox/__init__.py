@@ -1,0 +1,45 @@
+"""Running code that we do not trust.
+
+The public names load on first use, so that importing this package costs nothing.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from novum.sandbox.base import Attestation, Limits, Profile, Sandbox, SandboxRequest, SandboxResult
+    from novum.sandbox.fake import FakeSandbox
+    from novum.sandbox.namespace.backend import NamespaceSandbox
+    from novum.sandbox.select import open_sandbox
+
+__all__ = [
+    "Attestation",
+    "FakeSandbox",
+    "Limits",
+    "NamespaceSandbox",
+    "Profile",
+    "Sandbox",
+    "SandboxRequest",
+    "SandboxResult",
+    "open_sandbox",
+]
+
+_HOMES = {
+    **dict.fromkeys(
+        ("Attestation", "Limits", "Profile", "Sandbox", "SandboxRequest", "SandboxResult"), "novum.sandbox.base"
+    ),
+    "FakeSandbox": "novum.sandbox.fake",
+    "NamespaceSandbox": "novum.sandbox.namespace.backend",
+    "open_sandbox": "novum.sandbox.select",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,1 @@
+"""What the agent can do: typed functions that run inside a sandbox, and what runs them."""

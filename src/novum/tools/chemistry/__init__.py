@@ -1,0 +1,1 @@
+"""Molecules: descriptors, tight binding and density functional theory."""

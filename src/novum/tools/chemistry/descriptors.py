@@ -1,0 +1,102 @@
+"""chemistry.descriptors: what RDKit says of a molecule from its graph alone."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from novum.tools.base import MethodError, Properties, Unit, tool
+from novum.tools.chemistry.molecules import Smiles, parse_smiles
+
+
+class Descriptors(Properties):
+    """Properties of a molecular graph."""
+
+    qed: Annotated[float, Field(description="quantitative estimate of drug-likeness", ge=0, le=1)]
+    # 0.677 is the standard deviation of the fit to 9,920 measured values (Wildman and Crippen 1999).
+    logp: Annotated[
+        float,
+        MethodError(0.677),
+        Field(description="octanol/water partition coefficient, decadic logarithm", ge=-100, le=100),
+    ]
+    tpsa: Annotated[
+        float, Unit("angstrom**2"), Field(description="topological polar surface area, N and O only", ge=0)
+    ]
+    molecular_weight: Annotated[
+        float, Unit("g/mol"), Field(description="molar mass, natural isotopes unless labelled", ge=0)
+    ]
+    exact_mass: Annotated[
+        float, Unit("dalton"), Field(description="mass of the molecule of the commonest isotopes", ge=0)
+    ]
+    heavy_atoms: Annotated[int, Field(description="atoms other than hydrogen", ge=0)]
+    hbond_donors: Annotated[int, Field(description="N and O atoms that carry hydrogen (RDKit)", ge=0)]
+    hbond_acceptors: Annotated[int, Field(description="hydrogen-bond acceptors (RDKit)", ge=0)]
+    rotatable_bonds: Annotated[int, Field(description="rotatable bonds, amides left out", ge=0)]
+    rings: Annotated[int, Field(description="rings of the smallest set", ge=0)]
+    aromatic_rings: Annotated[int, Field(description="aromatic rings of the smallest set", ge=0)]
+    fraction_csp3: Annotated[
+        float | None, Field(description="sp3 share of the carbon atoms; absent without carbon", ge=0, le=1)
+    ] = None
+    formal_charge: Annotated[int, Field(description="total charge, in elementary charges", ge=-50, le=50)]
+    sa_score: Annotated[
+        float, Field(description="synthetic accessibility, 1 easy to 10 hard (Ertl)", ge=1, le=10)
+    ]
+    alerts: Annotated[int, Field(description="structural alerts matched, BRENK and PAINS", ge=0)]
+    molar_refractivity: Annotated[
+        float, Unit("cm**3/mol"), Field(description="molar refractivity (Crippen)", ge=-100, le=10_000)
+    ]
+
+
+@tool(
+    name="chemistry.descriptors",
+    version="1",
+    method="RDKit",
+    profile="chemistry",
+    preload=("rdkit.Chem.QED", "novum.tools.chemistry.descriptor_tables"),
+    libraries=("rdkit",),
+    nominal_cost_s=0.01,
+    timeout_s=60,
+    memory_mb=1024,
+)
+def descriptors(smiles: Smiles) -> Descriptors:
+    """Calculate drug-likeness, lipophilicity, size, polarity and structural alerts of a molecule.
+
+    All come from the molecular graph as it is written: its protonation and tautomer are kept. A salt or
+    a mixture is refused. The names of the alerts are in the details.
+
+    Args:
+        smiles: the molecule.
+
+    References:
+        QED: doi:10.1038/nchem.1243. Crippen logP and refractivity: doi:10.1021/ci990307l.
+        TPSA: doi:10.1021/jm000942e. Synthetic accessibility: doi:10.1186/1758-2946-1-8.
+        BRENK: doi:10.1002/cmdc.200700139. PAINS: doi:10.1021/jm901137j.
+    """
+    from rdkit import Chem
+    from rdkit.Chem import QED, rdMolDescriptors
+    from rdkit.Chem.Descriptors import MolWt  # type: ignore[attr-defined] # its stubs leave it out
+
+    from novum.tools.chemistry.descriptor_tables import find_alerts, sa_score
+
+    molecule = parse_smiles(smiles)
+    has_carbon = any(atom.GetAtomicNum() == 6 for atom in molecule.GetAtoms())
+    alerts = find_alerts(molecule)
+    logp, refractivity = rdMolDescriptors.CalcCrippenDescriptors(molecule)
+    return Descriptors(
+        qed=QED.qed(molecule),  # type: ignore[no-untyped-call]
+        logp=logp,
+        tpsa=rdMolDescriptors.CalcTPSA(molecule),
+        molecular_weight=MolWt(molecule),
+        exact_mass=rdMolDescriptors.CalcExactMolWt(molecule),
+        heavy_atoms=molecule.GetNumHeavyAtoms(),
+        hbond_donors=rdMolDescriptors.CalcNumHBD(molecule),
+        hbond_acceptors=rdMolDescriptors.CalcNumHBA(molecule),
+        rotatable_bonds=rdMolDescriptors.CalcNumRotatableBonds(molecule),
+        rings=rdMolDescriptors.CalcNumRings(molecule),
+        aromatic_rings=rdMolDescriptors.CalcNumAromaticRings(molecule),
+        fraction_csp3=rdMolDescriptors.CalcFractionCSP3(molecule) if has_carbon else None,
+        formal_charge=Chem.GetFormalCharge(molecule),
+        sa_score=sa_score(molecule),
+        alerts=len(alerts),
+        molar_refractivity=refractivity,
+        details={"canonical_smiles": Chem.MolToSmiles(molecule), "alerts": alerts},
+    )

@@ -1,0 +1,1 @@
+"""Joining: the only place that sees agents, tools and stores together."""

@@ -1,0 +1,262 @@
+"""Between a campaign and the knowledge base: what an iteration teaches, and what is known already."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from novum.core.goals import Goal
+from novum.core.knowledge import (
+    DataClass,
+    Evidence,
+    EvidenceRole,
+    KnowledgeItem,
+    Level,
+    Provenance,
+    item_id,
+)
+from novum.core.quantity import Quantity
+from novum.core.record import CampaignRecord, ExperimentRecord, mean
+from novum.core.science import (
+    Claim,
+    ClaimStatus,
+    Measurement,
+    Observation,
+    Origin,
+    Outcome,
+    Verdict,
+)
+from novum.core.spaces import Candidate, MoleculeSpace, ParameterSpace, PoolSpace, Space
+from novum.knowledge_base.base import KnowledgeBase
+from novum.workflows.assays import Assay, argument_names
+
+FAILS = "fails"
+"""The relation of an item that tells of a failed experiment."""
+
+MEETS_GOAL = "meets_goal"
+"""The relation of an item that holds a finding."""
+
+MAX_RECALLED = 1000
+"""Candidates taken over from earlier campaigns; the most recently learned ones."""
+
+
+class CampaignKnowledge:
+    """The knowledge base as one campaign's nodes see it.
+
+    Args:
+        base: the knowledge base.
+        goal: what the campaign pursues.
+    """
+
+    def __init__(self, base: KnowledgeBase, goal: Goal) -> None:
+        self._base = base
+        self._goal = goal
+
+    def relevant(self, text: str, n: int) -> tuple[str, ...]:
+        """Return the ids of the items nearest to `text`, best first; nothing is loaded for an empty base."""
+        if self._base.items.count() == 0:
+            return ()
+        return tuple(hit.item.id for hit in self._base.search(text, n))
+
+    def recall(self, assays: Mapping[str, Assay]) -> tuple[KnowledgeItem, ...]:
+        """Return what the goal's own assays measured before in a space of the same kind, and what failed."""
+        found: list[KnowledgeItem] = []
+        for name, assay in assays.items():
+            found += self._base.measurements(name, conditions=conditions_of(assay, self._goal.space))
+        for tool in dict.fromkeys(a.tool.name for a in assays.values() if a.tool):
+            found += self._base.items.query(relation=FAILS, conditions={"tool": tool})
+        names = set(argument_names(self._goal.space))
+        return tuple(item for item in found if names <= set(item.arguments))
+
+    def record(self, items: Iterable[KnowledgeItem]) -> tuple[str, ...]:
+        """Store items durably; return their ids."""
+        return tuple(self._base.record(items))
+
+
+def items_of(
+    entries: Sequence[ExperimentRecord],
+    assays: Mapping[str, Assay],
+    *,
+    campaign: str,
+    space: Space,
+    verdicts: Sequence[Verdict] = (),
+) -> list[KnowledgeItem]:
+    """Return what experiments teach: a value for each measurement, and each failure."""
+    judged = {(v.experiment, v.property): v for v in verdicts}
+    items = []
+    for entry in entries:
+        candidate = entry.experiment.candidate
+        items += [
+            _value_item(
+                m, candidate, assays[m.property], campaign, space, judged.get((m.experiment, m.property))
+            )
+            for m in entry.measurements
+        ]
+        if entry.finished and entry.failed:
+            items.append(_failure_item(entry, campaign, domain_of(space)))
+    return items
+
+
+def items_of_claims(record: CampaignRecord, *, campaign: str) -> list[KnowledgeItem]:
+    """Return the campaign's findings as items of the level *insight*."""
+    domain = domain_of(record.goal.space)
+    return [_claim_item(claim, str(record.goal), campaign, domain) for claim in record.claims.values()]
+
+
+def recalled_observations(
+    items: Iterable[KnowledgeItem], assays: Mapping[str, Assay]
+) -> tuple[Observation, ...]:
+    """Return what knowledge items say about candidates, in the goal's units.
+
+    Several values of one property of one candidate are averaged. A candidate that failed before and
+    was never measured is a failed observation.
+    """
+    subjects: dict[str, list[KnowledgeItem]] = {}
+    for item in items:
+        subjects.setdefault(item.subject, []).append(item)
+    observations = []
+    for subject, group in list(subjects.items())[-MAX_RECALLED:]:
+        values: dict[str, list[Quantity]] = {}
+        for item in group:
+            if item.value is not None and item.relation in assays:
+                unit = assays[item.relation].objective.unit
+                values.setdefault(item.relation, []).append(item.value.to(unit))
+        failures = [item.text for item in group if item.relation == FAILS]
+        observations.append(
+            Observation(
+                candidate=Candidate(
+                    id=subject, label=group[0].subject_label or subject, arguments=group[0].arguments
+                ),
+                values={name: mean(quantities) for name, quantities in values.items()},
+                failed=failures[0] if failures and not values else "",
+                recalled=True,
+                source=",".join(item.id for item in group),
+            )
+        )
+    return tuple(observations)
+
+
+def domain_of(space: Space) -> str:
+    """Return the scientific domain of a space, as items name it."""
+    if isinstance(space, MoleculeSpace) or (isinstance(space, PoolSpace) and space.smiles):
+        return "chemistry"
+    return "process"
+
+
+def conditions_of(assay: Assay, space: Space) -> dict[str, Any]:
+    """Return the conditions under which an assay's values hold: the tool, its options, and the space.
+
+    A molecule means the same everywhere; a row of a table and a setting of parameters do not.
+    """
+    conditions = {"tool": assay.tool.name if assay.tool else assay.source, **assay.objective.options}
+    if isinstance(space, PoolSpace):
+        conditions["pool"] = space.source
+    elif isinstance(space, ParameterSpace):
+        conditions["parameters"] = sorted(argument_names(space))
+    return conditions
+
+
+def _value_item(
+    m: Measurement,
+    candidate: Candidate,
+    assay: Assay,
+    campaign: str,
+    space: Space,
+    verdict: Verdict | None,
+) -> KnowledgeItem:
+    conditions = {**conditions_of(assay, space), "tool": m.tool}
+    evidence = [
+        Evidence(
+            target=f"ledger:{campaign}/{m.experiment}",
+            role=EvidenceRole.MEASURED_BY if m.origin is Origin.MEASURED else EvidenceRole.SIMULATED_BY,
+        )
+    ]
+    said = ""
+    if verdict is not None and verdict.outcome in (Outcome.SUPPORTED, Outcome.REFUTED):
+        said = f" The prediction before it, {verdict.expected}, was {verdict.outcome.value}."
+    version = assay.tool.version if assay.tool and assay.tool.name == m.tool else ""
+    return KnowledgeItem(
+        id=item_id(
+            subject=m.candidate, relation=m.property, conditions=conditions, method=m.method, value=m.quantity
+        ),
+        level=Level.FACTUAL if m.origin is Origin.MEASURED else Level.MODELLING,
+        data_class=DataClass.SYMBOLIC if domain_of(space) == "chemistry" else DataClass.STRUCTURED,
+        domain=domain_of(space),
+        subject=m.candidate,
+        subject_label=candidate.label,
+        relation=m.property,
+        value=m.quantity,
+        conditions=conditions,
+        text=f"{candidate.label}: {m.property} = {m.quantity} by {m.method}.{said}",
+        arguments=candidate.arguments,
+        evidence=tuple(evidence),
+        provenance=Provenance(
+            source=f"campaign {campaign}",
+            campaign=campaign,
+            tool=m.tool,
+            tool_version=version,
+            method=m.method,
+            call_key=m.call_key,
+        ),
+        origin=m.origin,
+        confidence=0.9,
+    )
+
+
+def _failure_item(entry: ExperimentRecord, campaign: str, domain: str) -> KnowledgeItem:
+    candidate = entry.experiment.candidate
+    broken = next((r for r in entry.results if not r.ok), None)
+    tool = broken.call.tool if broken else ""
+    conditions = {"tool": tool or "person"}
+    text = f"{candidate.label}: the experiment failed: {entry.failed}"
+    return KnowledgeItem(
+        id=item_id(
+            subject=candidate.id, relation=FAILS, conditions=conditions, method=tool, value=None, text=text
+        ),
+        level=Level.FACTUAL,
+        domain=domain,
+        subject=candidate.id,
+        subject_label=candidate.label,
+        relation=FAILS,
+        conditions=conditions,
+        text=text,
+        arguments=candidate.arguments,
+        evidence=(
+            Evidence(target=f"ledger:{campaign}/{entry.experiment.id}", role=EvidenceRole.MEASURED_BY),
+        ),
+        provenance=Provenance(source=f"campaign {campaign}", campaign=campaign, tool=tool),
+        negative=True,
+        confidence=0.9,
+    )
+
+
+def _claim_item(claim: Claim, goal: str, campaign: str, domain: str) -> KnowledgeItem:
+    conditions = {"goal": goal}
+    return KnowledgeItem(
+        id=item_id(
+            subject=claim.candidate.id,
+            relation=MEETS_GOAL,
+            conditions=conditions,
+            method="sealed confirmation",
+            value=None,
+            text=claim.statement,
+        ),
+        level=Level.INSIGHT,
+        domain=domain,
+        subject=claim.candidate.id,
+        subject_label=claim.candidate.label,
+        relation=MEETS_GOAL,
+        conditions=conditions,
+        text=claim.statement,
+        arguments=claim.candidate.arguments,
+        evidence=tuple(
+            Evidence(
+                target=f"ledger:{campaign}/{name}",
+                role=EvidenceRole.REFUTES
+                if claim.status is ClaimStatus.NOT_CONFIRMED
+                else EvidenceRole.SUPPORTS,
+            )
+            for name in claim.evidence
+        ),
+        provenance=Provenance(source=f"campaign {campaign}", campaign=campaign, method="sealed confirmation"),
+        negative=claim.status is ClaimStatus.NOT_CONFIRMED,
+        confidence={ClaimStatus.CONFIRMED: 0.9, ClaimStatus.UNCONFIRMED: 0.5}.get(claim.status, 0.1),
+    )

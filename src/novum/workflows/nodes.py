@@ -1,0 +1,495 @@
+"""The nodes of the discovery graph: recall → hypothesise → design → gate → execute → judge → record → decide.
+
+Every node can be repeated. It writes one event under a key that names campaign, iteration and step; a
+node that finds its event in the record returns at once. So a campaign that was killed at any instant
+goes on where it stopped, and what an experiment gave is never asked for twice.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from langgraph.types import interrupt
+
+from novum.agents.base import Planner, PlanningContext
+from novum.core.calls import ToolResult
+from novum.core.digest import digest
+from novum.core.events import (
+    Asked,
+    CampaignFinished,
+    Claimed,
+    ConfirmationPlanned,
+    Decided,
+    Designed,
+    Event,
+    ExperimentFinished,
+    ExperimentStarted,
+    Gated,
+    Hypothesised,
+    Judged,
+    Recalled,
+    Recorded,
+)
+from novum.core.goals import POOL
+from novum.core.judgement import judge, noise_floor
+from novum.core.knowledge import KnowledgeItem
+from novum.core.quantity import Quantity
+from novum.core.record import CampaignRecord, ExperimentRecord
+from novum.core.science import (
+    Experiment,
+    Hypothesis,
+    Measurement,
+    Observation,
+    Origin,
+    Purpose,
+    Verdict,
+)
+from novum.core.spaces import PoolSpace
+from novum.tools.registry import Registry
+from novum.workflows import stopping
+from novum.workflows.assays import Assay, scales_of, tool_call
+from novum.workflows.confirmation import claims_of, plan_confirmation
+from novum.workflows.executors import Executor
+from novum.workflows.learning import items_of, items_of_claims, recalled_observations
+from novum.workflows.measuring import measurements_of
+from novum.workflows.state import DiscoveryState
+
+RELEVANT = 10
+"""Knowledge items that are looked up by meaning when a campaign begins."""
+
+MAX_NOISE_TRIES = 3
+"""Candidates on which the noise floor is tried before it stays unknown."""
+
+
+class Journal(Protocol):
+    """Where events go: the ledger."""
+
+    def append(self, campaign: str, event: Event) -> bool:
+        """Write one event durably; False if it was there."""
+        ...
+
+    def append_many(self, campaign: str, events: Iterable[Event]) -> list[bool]:
+        """Write several events in one durable step."""
+        ...
+
+
+class Knowledge(Protocol):
+    """What the nodes need of the knowledge base."""
+
+    def relevant(self, text: str, n: int) -> tuple[str, ...]:
+        """Return the ids of the items nearest to `text`, best first."""
+        ...
+
+    def recall(self, assays: Mapping[str, Assay]) -> tuple[KnowledgeItem, ...]:
+        """Return the items that the assays would measure, or that tell of their failure."""
+        ...
+
+    def record(self, items: Iterable[KnowledgeItem]) -> tuple[str, ...]:
+        """Store items; return their ids."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What the nodes reach. Agents never see it."""
+
+    journal: Journal
+    knowledge: Knowledge
+    planner: Planner
+    executor: Executor
+    registry: Registry
+    clock: Callable[[], float]
+    """Seconds that this process has worked on the campaign."""
+    ask: Callable[[dict[str, Any]], Any] = interrupt
+    """Asks a person and returns the answer; LangGraph's interrupt stops the workflow until there is one."""
+
+
+class DiscoveryNodes:
+    """The steps of one campaign, over its record and the rooms.
+
+    Args:
+        campaign: its id.
+        record: what its ledger holds; kept up to date here.
+        assays: how each property is measured.
+        rooms: everything outside.
+    """
+
+    def __init__(
+        self, campaign: str, record: CampaignRecord, *, assays: Mapping[str, Assay], rooms: Rooms
+    ) -> None:
+        assert record.started is not None
+        self.campaign = campaign
+        self.record = record
+        self.assays = dict(assays)
+        self.rooms = rooms
+        self.goal = record.goal
+        self.scales = scales_of(assays)
+        self._spent_before = record.spent_s
+        self._recall = record.started.recall
+        self._approve = record.started.approve
+
+    def recall(self, state: DiscoveryState) -> dict[str, Any]:
+        """Look up what is already known about this goal and this space."""
+        iteration = state["iteration"]
+        if iteration not in self.record.recalls:
+            query = str(self.goal)
+            items: tuple[str, ...] = ()
+            observations: tuple[Observation, ...] = ()
+            if self._recall and iteration == 0:
+                known = self.rooms.knowledge.recall(self.assays)
+                observations = recalled_observations(known, self.assays)
+                found = self.rooms.knowledge.relevant(query, RELEVANT)
+                items = tuple(dict.fromkeys([*found, *(item.id for item in known)]))
+            self._write(Recalled(iteration=iteration, query=query, items=items, observations=observations))
+        return {}
+
+    def hypothesise(self, state: DiscoveryState) -> dict[str, Any]:
+        """Let the planner predict, and register the predictions before anything runs."""
+        iteration = state["iteration"]
+        if iteration not in self.record.plans:
+            left = self.goal.budget.experiments - self.record.experiments_used
+            plan = self.rooms.planner.plan(
+                PlanningContext(
+                    goal=self.goal,
+                    iteration=iteration,
+                    n=max(0, min(self.goal.budget.batch, left)),
+                    observations=self.record.observations(),
+                    properties={name: assay.measured for name, assay in self.assays.items()},
+                    costs={name: assay.cost_s for name, assay in self.assays.items()},
+                    noise=self.record.noise,
+                    first_id=len(self.record.hypotheses) + 1,
+                    cites=self._cites(),
+                )
+            )
+            self._write(
+                Hypothesised(
+                    iteration=iteration,
+                    hypotheses=plan.hypotheses,
+                    registrations={h.id: h.registration() for h in plan.hypotheses},
+                    notes=plan.notes,
+                )
+            )
+        return {}
+
+    def design(self, state: DiscoveryState) -> dict[str, Any]:
+        """Turn hypotheses into calls, and add replicates while the noise floor is unknown."""
+        iteration = state["iteration"]
+        if iteration not in self.record.designs:
+            hypotheses = self.record.plans[iteration].hypotheses
+            experiments = [self._explore(h, number) for number, h in enumerate(hypotheses)]
+            experiments += self._replicates(hypotheses, len(experiments))
+            self._write(Designed(iteration=iteration, experiments=tuple(experiments)))
+        return {}
+
+    def gate(self, state: DiscoveryState) -> dict[str, Any]:
+        """Hold the plan against the budget and known failures, and ask a person where that is wanted."""
+        iteration = state["iteration"]
+        if iteration in self.record.gates:
+            return {}
+        left = self.goal.budget.experiments - self.record.experiments_used
+        failed = {o.candidate.id: o.failed for o in self.record.observations() if o.failed}
+        allowed: list[str] = []
+        refused: dict[str, str] = {}
+        for experiment in self.record.designs[iteration].experiments:
+            if len(allowed) >= left:
+                refused[experiment.id] = "the budget is used"
+            elif experiment.candidate.id in failed:
+                refused[experiment.id] = f"it failed before: {failed[experiment.candidate.id]}"
+            else:
+                allowed.append(experiment.id)
+        by = "budget"
+        if self._approve and allowed:
+            answer = self.rooms.ask({"kind": "approve", "iteration": iteration, "experiments": allowed})
+            by = str(answer["by"])
+            for name in [n for n in allowed if n not in answer["allowed"]]:
+                allowed.remove(name)
+                refused[name] = f"refused by {by}"
+        self._write(Gated(iteration=iteration, allowed=tuple(allowed), refused=refused, by=by))
+        return {}
+
+    def execute(self, state: DiscoveryState) -> dict[str, Any]:
+        """Run what may run and has no result yet; wait for people where they measure."""
+        iteration = state["iteration"]
+        self._run(
+            [
+                self.record.experiments[name]
+                for name in self.record.gates[iteration].allowed
+                if not self.record.experiments[name].finished
+            ],
+            iteration,
+        )
+        waiting = tuple(e.id for e in self.record.worklist)
+        if waiting:
+            self._write(Asked(iteration=iteration, experiments=waiting))
+            self.rooms.ask({"kind": "ask", "experiments": list(waiting)})
+        return {}
+
+    def judge(self, state: DiscoveryState) -> dict[str, Any]:
+        """Hold every prediction against its measurement. Arithmetic only."""
+        iteration = state["iteration"]
+        if iteration not in self.record.judgements:
+            noise = self._noise()
+            verdicts: list[Verdict] = []
+            for name in self.record.gates[iteration].allowed:
+                entry = self.record.experiments[name]
+                if entry.experiment.purpose is Purpose.EXPLORE:
+                    verdicts += self._verdicts(entry, noise)
+            self._write(Judged(iteration=iteration, verdicts=tuple(verdicts), noise=noise))
+        return {}
+
+    def record_knowledge(self, state: DiscoveryState) -> dict[str, Any]:
+        """Write what the iteration taught into the knowledge base, failures too."""
+        iteration = state["iteration"]
+        if iteration not in self.record.records:
+            entries = [self.record.experiments[name] for name in self.record.gates[iteration].allowed]
+            items = items_of(
+                entries,
+                self.assays,
+                campaign=self.campaign,
+                space=self.goal.space,
+                verdicts=self.record.judgements[iteration].verdicts,
+            )
+            self._write(Recorded(iteration=iteration, items=self.rooms.knowledge.record(items)))
+        return {}
+
+    def decide(self, state: DiscoveryState) -> dict[str, Any]:
+        """Go on, or confirm what was found."""
+        iteration = state["iteration"]
+        if iteration not in self.record.decisions:
+            spent = self._spent_before + self.rooms.clock()
+            decision = stopping.decide(self.record, iteration, scales=self.scales, spent_s=spent)
+            self._write(
+                Decided(
+                    iteration=iteration,
+                    action=decision.action,
+                    reason=decision.reason,
+                    best=decision.best,
+                    experiments_used=self.record.experiments_used,
+                    spent_s=spent,
+                )
+            )
+        decided = self.record.decisions[iteration]
+        following = iteration + 1 if decided.action == "continue" else iteration
+        return {"iteration": following, "action": decided.action}
+
+    def confirm(self, state: DiscoveryState) -> dict[str, Any]:
+        """Check the winners on data that the planner never sees, by rules registered beforehand."""
+        if self.record.confirmation is None:
+            plan = plan_confirmation(self.record, self.assays, self.rooms.registry, self.scales)
+            self._write(
+                ConfirmationPlanned(
+                    iteration=state["iteration"] + 1,
+                    hypotheses=plan.hypotheses,
+                    registrations={h.id: h.registration() for h in plan.hypotheses},
+                    experiments=plan.experiments,
+                    reason=plan.reason,
+                )
+            )
+        planned = self.record.confirmation
+        assert planned is not None
+        entries = [self.record.experiments[e.id] for e in planned.experiments]
+        self._run([e for e in entries if not e.finished], planned.iteration)
+        if planned.iteration not in self.record.judgements:
+            noise = self._noise()
+            verdicts = [v for e in entries for v in self._verdicts(e, noise) if v.observed is not None]
+            self._write(Judged(iteration=planned.iteration, verdicts=tuple(verdicts), noise=noise))
+        return {}
+
+    def conclude(self, state: DiscoveryState) -> dict[str, Any]:  # noqa: ARG002 - a node's signature
+        """State the findings with their evidence, and end the campaign."""
+        if self.record.finished is not None:
+            return {}
+        claims = claims_of(self.record, self.assays, self.scales)
+        for claim in claims:
+            self._write(Claimed(claim=claim))
+        planned = self.record.confirmation
+        sealed = [self.record.experiments[e.id] for e in planned.experiments] if planned else []
+        self.rooms.knowledge.record(
+            [
+                *items_of(sealed, self.assays, campaign=self.campaign, space=self.goal.space),
+                *items_of_claims(self.record, campaign=self.campaign),
+            ]
+        )
+        last = max(self.record.decisions)
+        self._write(
+            CampaignFinished(
+                reason=self.record.decisions[last].reason,
+                claims=tuple(claim.id for claim in claims),
+                spent_s=self._spent_before + self.rooms.clock(),
+            )
+        )
+        return {}
+
+    def _write(self, event: Event) -> None:
+        if self.rooms.journal.append(self.campaign, event):
+            self.record.apply(event)
+
+    def _cites(self) -> dict[str, tuple[str, ...]]:
+        return {
+            o.candidate.id: tuple(o.source.split(","))
+            for recall in self.record.recalls.values()
+            for o in recall.observations
+        }
+
+    def _smiles(self) -> str | None:
+        return self.goal.space.smiles if isinstance(self.goal.space, PoolSpace) else None
+
+    def _explore(self, hypothesis: Hypothesis, number: int) -> Experiment:
+        """Return the experiment with every tool that the goal needs, cheapest first."""
+        tools: dict[str, Assay] = {}
+        for assay in sorted(self.assays.values(), key=lambda a: a.cost_s):
+            if assay.tool:
+                tools.setdefault(digest([assay.tool.name, assay.objective.options]), assay)
+        calls = tuple(
+            tool_call(a.tool, hypothesis.candidate, a.objective.options, smiles=self._smiles())
+            for a in tools.values()
+            if a.tool
+        )
+        return Experiment(
+            id=self._experiment_id(number),
+            hypothesis=hypothesis.id,
+            candidate=hypothesis.candidate,
+            calls=calls,
+            manual=tuple(name for name, a in self.assays.items() if a.source == "manual"),
+            nominal_cost_s=sum(a.cost_s for a in tools.values()),
+        )
+
+    def _replicates(self, hypotheses: Sequence[Hypothesis], planned: int) -> list[Experiment]:
+        """Return repetitions under other seeds, until one candidate shows the noise floor."""
+        wanted = self.goal.noise_replicates
+        noisy = {
+            digest([a.tool.name, a.objective.options]): a
+            for a in self.assays.values()
+            if a.tool and a.tool.stochastic_in_seed
+        }
+        if not wanted or not noisy or not hypotheses:
+            return []
+        done = [e for e in self.record.experiments.values() if e.experiment.purpose is Purpose.REPLICATE]
+        if any(e.finished and not e.failed for e in done) or len(done) >= wanted * MAX_NOISE_TRIES:
+            return []
+        rated = self.record.merits(self.scales)
+        own = [seen for _, seen in rated if not seen.recalled]
+        if own:
+            candidate = own[0].candidate
+            explored = next(
+                e.experiment for e in self.record.experiments.values() if e.experiment.candidate == candidate
+            )
+            hypothesis = explored.hypothesis
+        else:
+            candidate, hypothesis = hypotheses[0].candidate, hypotheses[0].id
+        return [
+            Experiment(
+                id=self._experiment_id(planned + i),
+                hypothesis=hypothesis,
+                candidate=candidate,
+                purpose=Purpose.REPLICATE,
+                calls=tuple(
+                    tool_call(a.tool, candidate, a.objective.options, smiles=self._smiles(), seed=i + 1)
+                    for a in noisy.values()
+                    if a.tool
+                ),
+                nominal_cost_s=sum(a.cost_s for a in noisy.values()),
+            )
+            for i in range(wanted)
+        ]
+
+    def _experiment_id(self, number: int) -> str:
+        return f"E{len(self.record.experiments) + number + 1:03d}"
+
+    def _run(self, entries: Sequence[ExperimentRecord], iteration: int) -> None:
+        """Run experiments and write each result as it comes."""
+        if not entries:
+            return
+        self._write_many(
+            ExperimentStarted(iteration=iteration, experiment=e.experiment.id, attempt=e.attempts + 1)
+            for e in entries
+        )
+        for experiment, results in self.rooms.executor.run([e.experiment for e in entries]):
+            failed = failure_of(results)
+            if experiment.manual and not failed and experiment.id not in self.record.told:
+                continue
+            measurements = measurements_of(experiment, results, self.assays)
+            if not failed:
+                measured, failed = self._from_pool(experiment)
+                measurements += measured
+            told = self.record.told.get(experiment.id)
+            if told is not None and not failed:
+                measurements += told.measurements
+                failed = told.failed
+            self._write(
+                ExperimentFinished(
+                    iteration=iteration,
+                    experiment=experiment.id,
+                    results=results,
+                    measurements=measurements,
+                    failed=failed,
+                )
+            )
+
+    def _from_pool(self, experiment: Experiment) -> tuple[tuple[Measurement, ...], str]:
+        """Return what the pool's own table says, or why it says nothing."""
+        space = self.goal.space
+        measurements = []
+        for name, assay in self.assays.items():
+            if assay.source != POOL:
+                continue
+            assert isinstance(space, PoolSpace)
+            value = space.measured[name].get(experiment.candidate.id)
+            if value is None:
+                return (), f"the pool has no {name} for {experiment.candidate.id}"
+            measurements.append(
+                Measurement(
+                    experiment=experiment.id,
+                    candidate=experiment.candidate.id,
+                    property=name,
+                    quantity=Quantity(value=value, unit=assay.objective.unit),
+                    tool=POOL,
+                    method=f"table {space.source}",
+                    call_key=digest([space.source, experiment.candidate.id, name]),
+                    origin=Origin.MEASURED,
+                    sealed=experiment.sealed,
+                )
+            )
+        return tuple(measurements), ""
+
+    def _write_many(self, events: Iterable[Event]) -> None:
+        batch = list(events)
+        self.rooms.journal.append_many(self.campaign, batch)
+        for event in batch:
+            self.record.apply(event)
+
+    def _noise(self) -> dict[str, Quantity]:
+        """Return the noise floor of every property that a stochastic tool measures, where known."""
+        floors: dict[str, Quantity] = {}
+        for name, assay in self.assays.items():
+            if assay.tool is None or not assay.tool.stochastic_in_seed:
+                continue
+            groups: dict[str, list[float]] = {}
+            for entry in self.record.experiments.values():
+                for m in entry.measurements:
+                    if m.property == name and not m.sealed:
+                        groups.setdefault(m.candidate, []).append(m.quantity.value)
+            floor = noise_floor(groups.values())
+            if floor is not None:
+                floors[name] = Quantity(value=floor, unit=assay.objective.unit)
+        return floors
+
+    def _verdicts(self, entry: ExperimentRecord, noise: Mapping[str, Quantity]) -> list[Verdict]:
+        hypothesis = self.record.hypotheses[entry.experiment.hypothesis]
+        measured = {m.property: m.quantity for m in entry.measurements}
+        return [
+            judge(
+                hypothesis,
+                prediction,
+                measured.get(prediction.property),
+                experiment=entry.experiment.id,
+                noise=noise[prediction.property].value if prediction.property in noise else 0.0,
+                reason=entry.failed,
+            )
+            for prediction in hypothesis.predictions
+        ]
+
+
+def failure_of(results: Sequence[ToolResult]) -> str:
+    """Return why a sequence of calls failed, or nothing."""
+    return next((f"{r.call.tool}: {r.status.value}: {r.message}" for r in results if not r.ok), "")

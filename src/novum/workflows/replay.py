@@ -1,0 +1,164 @@
+"""Holding a campaign against its own ledger: the chain, the arithmetic, and the decisions again."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from novum.agents.base import Planner
+from novum.core.digest import canonical_json
+from novum.core.errors import EvidenceError
+from novum.core.events import ConfirmationPlanned, Event, Hypothesised
+from novum.core.judgement import judge
+from novum.core.knowledge import KnowledgeItem
+from novum.core.record import CampaignRecord
+from novum.core.science import Verdict
+from novum.tools.registry import Registry
+from novum.workflows.assays import Assay, choose_assays
+from novum.workflows.discovery import build_graph
+from novum.workflows.executors import RecordedExecutor
+from novum.workflows.nodes import DiscoveryNodes, Rooms
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One place where a campaign and its record disagree."""
+
+    where: str
+    recorded: str
+    found: str
+
+
+def check_registrations(record: CampaignRecord) -> list[Difference]:
+    """Return the hypotheses whose predictions are not those that were registered."""
+    plans: list[Hypothesised | ConfirmationPlanned] = [*record.plans.values()]
+    if record.confirmation:
+        plans.append(record.confirmation)
+    return [
+        Difference(h.id, plan.registrations.get(h.id, "nothing"), h.registration())
+        for plan in plans
+        for h in plan.hypotheses
+        if plan.registrations.get(h.id) != h.registration()
+    ]
+
+
+def check_verdicts(record: CampaignRecord) -> list[Difference]:
+    """Return the verdicts that the recorded predictions and measurements do not give again."""
+    differences = []
+    for verdict in [*record.verdicts, *record.sealed_verdicts]:
+        again = _judge_again(record, verdict)
+        if again != verdict:
+            differences.append(
+                Difference(
+                    f"{verdict.hypothesis} {verdict.property}", verdict.outcome.value, again.outcome.value
+                )
+            )
+    return differences
+
+
+def _judge_again(record: CampaignRecord, verdict: Verdict) -> Verdict:
+    hypothesis = record.hypotheses[verdict.hypothesis]
+    prediction = next(p for p in hypothesis.predictions if p.property == verdict.property)
+    entry = record.experiments[verdict.experiment]
+    measured = {m.property: m.quantity for m in entry.measurements}
+    return judge(
+        hypothesis,
+        prediction,
+        measured.get(verdict.property),
+        experiment=verdict.experiment,
+        noise=verdict.noise,
+        reason=entry.failed,
+    )
+
+
+class _Collector:
+    """A journal that holds the repeated events against the recorded ones."""
+
+    def __init__(self, recorded: Iterable[Event]) -> None:
+        self._recorded = {event.key(): event for event in recorded}
+        self.differences: list[Difference] = []
+
+    def append(self, campaign: str, event: Event) -> bool:  # noqa: ARG002 - the protocol's signature
+        key, decision = event.key(), event.decision()
+        known = self._recorded.get(key)
+        if decision is not None:
+            before = canonical_json(known.decision()) if known is not None else "nothing"
+            after = canonical_json(decision)
+            if before != after:
+                self.differences.append(Difference(key, *_shorten(before, after)))
+        return True
+
+    def append_many(self, campaign: str, events: Iterable[Event]) -> list[bool]:
+        return [self.append(campaign, event) for event in events]
+
+
+class _RecordedKnowledge:
+    """Recalls what the record says was recalled, and stores nothing."""
+
+    def __init__(self, record: CampaignRecord) -> None:
+        self._record = record
+
+    def relevant(self, text: str, n: int) -> tuple[str, ...]:  # noqa: ARG002
+        return ()
+
+    def recall(self, assays: Mapping[str, Assay]) -> tuple[KnowledgeItem, ...]:  # noqa: ARG002
+        return ()
+
+    def record(self, items: Iterable[KnowledgeItem]) -> tuple[str, ...]:
+        return tuple(item.id for item in items)
+
+
+def replay(
+    events: Iterable[Event], registry: Registry, planners: Callable[[str], Planner]
+) -> list[Difference]:
+    """Decide a finished campaign again, with results and recollections from its record.
+
+    Tools are not run: what they gave is in the record, and a result that is missing there is a
+    difference, never a new call. All that follows a difference tends to differ as well.
+
+    Raises:
+        EvidenceError: the campaign has not finished.
+    """
+    recorded = list(events)
+    before = CampaignRecord.from_events(recorded)
+    if before.started is None or before.finished is None:
+        raise EvidenceError("only a finished campaign can be decided again")
+    fresh = CampaignRecord()
+    fresh.apply(before.started)
+    fresh.told.update(before.told)
+    fresh.recalls.update(before.recalls)
+    collector = _Collector(recorded)
+    results = {name: entry.results for name, entry in before.experiments.items() if entry.finished}
+    nodes = DiscoveryNodes(
+        before.started.campaign,
+        fresh,
+        assays=choose_assays(before.goal, registry),
+        rooms=Rooms(
+            journal=collector,
+            knowledge=_RecordedKnowledge(before),
+            planner=planners(before.started.planner),
+            executor=RecordedExecutor(results),
+            registry=registry,
+            clock=lambda: before.decisions[min(len(fresh.decisions), len(before.decisions) - 1)].spent_s,
+            ask=lambda request: _recorded_approval(before, request),
+        ),
+    )
+    graph = build_graph(nodes)
+    try:
+        graph.invoke({"iteration": 0, "action": "continue"}, {"recursion_limit": 10_000})
+    except EvidenceError as error:
+        collector.differences.append(Difference("experiments", "recorded results", str(error)))
+    return collector.differences
+
+
+def _recorded_approval(record: CampaignRecord, request: Mapping[str, Any]) -> dict[str, Any]:
+    if request["kind"] != "approve":
+        raise EvidenceError("the record lacks a person's results")
+    gate = record.gates[request["iteration"]]
+    return {"allowed": list(gate.allowed), "by": gate.by}
+
+
+def _shorten(before: str, after: str) -> tuple[str, str]:
+    """Return the two texts from a little before they first differ."""
+    same = next((i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), 0)
+    start = max(0, same - 40)
+    return before[start : same + 80], after[start : same + 80]

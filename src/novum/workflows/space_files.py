@@ -1,0 +1,159 @@
+"""Candidates from the user's files: tables, structure files, lists of SMILES."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from novum.core.errors import GoalError
+from novum.core.spaces import Candidate, PoolSpace
+
+if TYPE_CHECKING:
+    import pandas
+
+
+def load_start_molecules(path: Path) -> tuple[str, ...]:
+    """Return the SMILES of a file that has one a line, optionally followed by a name.
+
+    Empty lines and lines that begin with ``#`` are skipped.
+
+    Raises:
+        GoalError: the file is missing or empty, or a SMILES cannot be read; names its line.
+    """
+    lines = _read_text(path).splitlines()
+    rows = [(n, line.split()[0]) for n, line in enumerate(lines, 1) if line.strip() and line[0] != "#"]
+    if not rows:
+        raise GoalError(f"{str(path)!r} holds no molecule")
+    for number, smiles in rows:
+        _check(smiles, f"{path}, line {number}")
+    return tuple(smiles for _, smiles in rows)
+
+
+def check_smiles(smiles: Iterable[str]) -> tuple[str, ...]:
+    """Return `smiles` if each can be read.
+
+    Raises:
+        GoalError: one cannot; names its position.
+    """
+    checked = tuple(smiles)
+    for number, one in enumerate(checked, 1):
+        _check(one, f"entry {number}")
+    return checked
+
+
+def load_pool(
+    path: Path,
+    *,
+    id_column: str | None = None,
+    smiles: str | None = None,
+    features: Sequence[str] = (),
+    measured: Mapping[str, str] | None = None,
+) -> PoolSpace:
+    """Return the pool that a table (CSV, Parquet) or an SDF holds.
+
+    Args:
+        path: the file.
+        id_column: the column that names a row; rows are numbered from 1 without one.
+        smiles: the column that holds SMILES; an SDF always has one, "smiles".
+        features: the columns that describe a row; all that are not measured by default.
+        measured: property → unit of the columns that the planner may not see.
+
+    Raises:
+        GoalError: no such file or column, no rows, a value that is no number, a SMILES that cannot be
+            read; names the row.
+    """
+    if not path.is_file():
+        raise GoalError(f"{str(path)!r} is {'a directory' if path.is_dir() else 'not there'}")
+    if path.suffix.lower() == ".sdf":
+        table, smiles = _read_sdf(path), smiles or "smiles"
+    else:
+        table = _read_table(path)
+    if table.empty:
+        raise GoalError(f"the pool is empty: {str(path)!r} has no rows")
+    hidden = dict(measured or {})
+    for column in [c for c in (id_column, smiles, *features, *hidden) if c]:
+        if column not in table.columns:
+            raise GoalError(
+                f"{str(path)!r} has no column {column!r}; it has {', '.join(map(str, table.columns))}"
+            )
+    ids = [str(v) for v in table[id_column]] if id_column else [str(i + 1) for i in range(len(table))]
+    repeated = next((name for name in ids if ids.count(name) > 1), None) if len(set(ids)) < len(ids) else None
+    if repeated is not None:
+        raise GoalError(f"column {id_column!r} names two rows {repeated!r}")
+    shown = [str(c) for c in table.columns if c != id_column and c not in hidden]
+    rows = []
+    for name, (_, row) in zip(ids, table.iterrows(), strict=True):
+        arguments = {c: _plain(row[c]) for c in shown}
+        if smiles:
+            _check(str(arguments[smiles]), f"{path}, row {name}")
+        label = str(arguments[smiles]) if smiles else ", ".join(f"{c}={arguments[c]}" for c in shown)
+        rows.append(Candidate(id=name, label=label or name, arguments=arguments))
+    values: dict[str, dict[str, float]] = {}
+    for column in hidden:
+        values[column] = {}
+        for name, value in zip(ids, table[column], strict=True):
+            number = _number(value, f"{path}, row {name}, column {column!r}")
+            if number is not None:
+                values[column][name] = number
+    return PoolSpace(
+        source=path.name, rows=tuple(rows), features=tuple(features), smiles=smiles, measured=values
+    )
+
+
+def _read_table(path: Path) -> "pandas.DataFrame":
+    import pandas
+
+    try:
+        if path.suffix.lower() == ".parquet":
+            return pandas.read_parquet(path)
+        return pandas.read_csv(path)
+    except pandas.errors.EmptyDataError as error:
+        raise GoalError(f"the pool is empty: {str(path)!r} has no rows") from error
+    except (pandas.errors.ParserError, UnicodeDecodeError, OSError, ValueError) as error:
+        raise GoalError(f"{str(path)!r} cannot be read as a table: {error}") from error
+
+
+def _read_sdf(path: Path) -> "pandas.DataFrame":
+    import pandas
+    from rdkit import Chem, rdBase
+
+    rows = []
+    with rdBase.BlockLogs():
+        for number, molecule in enumerate(Chem.SDMolSupplier(str(path)), 1):
+            if molecule is None:
+                raise GoalError(f"{path}: record {number} cannot be read")
+            rows.append({"smiles": Chem.MolToSmiles(molecule), **molecule.GetPropsAsDict()})
+    return pandas.DataFrame(rows)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise GoalError(f"there is no file {str(path)!r}") from error
+    except IsADirectoryError as error:
+        raise GoalError(f"{str(path)!r} is a directory") from error
+    except UnicodeDecodeError as error:
+        raise GoalError(f"{str(path)!r} is not UTF-8 text (byte {error.start})") from error
+
+
+def _check(smiles: str, where: str) -> None:
+    from rdkit import Chem, rdBase
+
+    with rdBase.BlockLogs():
+        if not smiles or Chem.MolFromSmiles(smiles) is None:
+            raise GoalError(f"{where}: unreadable SMILES {smiles!r}")
+
+
+def _plain(value: Any) -> Any:
+    plain = value.item() if hasattr(value, "item") else value
+    return None if isinstance(plain, float) and not math.isfinite(plain) else plain
+
+
+def _number(value: Any, where: str) -> float | None:
+    """Return the number, or None for an empty cell: that experiment was never made."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise GoalError(f"{where}: {value!r} is not a number") from error
+    return number if math.isfinite(number) else None

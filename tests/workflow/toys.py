@@ -1,0 +1,58 @@
+"""Small tools with known answers, for workflow tests."""
+
+import math
+import random
+from typing import Annotated
+
+from pydantic import Field
+
+from novum.core.errors import ToolFailedError
+from novum.tools.base import Properties, Unit, tool
+
+
+class Height(Properties):
+    height: Annotated[float, Unit("m"), Field(description="height of the landscape", ge=-100, le=100)]
+
+
+class Slope(Properties):
+    slope: Annotated[float, Field(description="another property, without a unit")]
+
+
+class Echo(Properties):
+    height: Annotated[float, Unit("m"), Field(description="height by levelling", ge=-100, le=100)]
+
+
+@tool(name="toy.survey", version="1", method="survey", nominal_cost_s=0.01)
+def survey(x: float, y: float) -> Height:
+    """Measure the height at a point; it is highest at (1, 2).
+
+    Args:
+        x: easting.
+        y: northing.
+    """
+    if x > 4.5:
+        raise ToolFailedError("there is a lake here")
+    return Height(height=10 - (x - 1) ** 2 - (y - 2) ** 2)
+
+
+@tool(name="toy.noisy", version="1", method="noisy survey", nominal_cost_s=0.01)
+def noisy(x: float, y: float, seed: int = 0) -> Slope:
+    """Measure a property with noise.
+
+    Args:
+        x: easting.
+        y: northing.
+        seed: seed of the noise.
+    """
+    return Slope(slope=math.sin(x) + y + random.Random(seed).gauss(0, 0.1))
+
+
+@tool(name="toy.level", version="1", method="levelling", nominal_cost_s=5.0)
+def level(x: float, y: float) -> Echo:
+    """Measure the height by another method.
+
+    Args:
+        x: easting.
+        y: northing.
+    """
+    return Echo(height=10.05 - (x - 1) ** 2 - (y - 2) ** 2)

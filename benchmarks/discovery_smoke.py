@@ -251,7 +251,7 @@ def main() -> None:
     options = parser.parse_args()
     rows = []
     print(
-        f"{'task':38} {'planner':10} {'best, mean':>11} {'worst':>9} {'best':>9} {'coverage':>9} {'s/plan':>7}"
+        f"{'task':38} {'planner':10} {'best, mean':>11} {'worst':>9} {'best':>9} {'covered':>9} {'s/plan':>6}"
     )
     for task in tasks():
         if options.only not in task.name:

@@ -6,4 +6,5 @@ from pydantic import BaseModel, ConfigDict
 class Frozen(BaseModel):
     """Immutable, and strict about unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # "constants" keeps a NaN a NaN, so that canonical JSON refuses it; the default writes null.
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")

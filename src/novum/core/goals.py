@@ -136,8 +136,8 @@ class Goal(Frozen):
     seed: int = Field(default=0, ge=0)
     stop_when_met: bool = False
     """End as soon as a candidate meets every objective, success values included."""
-    noise_replicates: int = Field(default=2, ge=0)
-    """Extra runs of one early candidate per stochastic tool, to measure the noise floor."""
+    noise_replicates: int = Field(default=3, ge=0)
+    """Early candidates that run once more under another seed, to measure the noise floor."""
 
     @model_validator(mode="after")
     def _one_wish_per_property(self) -> Self:

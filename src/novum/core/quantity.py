@@ -6,9 +6,10 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from novum.core.errors import UnitError
+from novum.core.frozen import Frozen
 
 if TYPE_CHECKING:
     import pint
@@ -28,7 +29,7 @@ class UncertaintyKind(StrEnum):
     """What a surrogate does not know yet; shrinks with data."""
 
 
-class Quantity(BaseModel):
+class Quantity(Frozen):
     """A finite number with a unit and, where known, one standard deviation in the same unit.
 
     `std` is absent where nobody has said how uncertain the number is; zero means exact.
@@ -39,8 +40,6 @@ class Quantity(BaseModel):
         >>> print(Quantity(value=4.31, unit="eV", std=0.12))
         4.31 ± 0.12 eV
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     value: float = Field(allow_inf_nan=False)
     unit: str = DIMENSIONLESS

@@ -15,7 +15,7 @@ from novum.core.digest import canonical_json, digest
 from novum.core.errors import NotFoundError, StoreError, UsageError
 from novum.core.knowledge import Access, ItemStatus, KnowledgeItem, Level
 from novum.core.science import Origin
-from novum.knowledge_base.database import Database
+from novum.storage import Database
 
 _PAGE = 1000
 _MAX_WORDS = 64

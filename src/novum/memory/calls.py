@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from novum.core.calls import CallStatus, ToolResult
 from novum.core.digest import canonical_json
 from novum.core.errors import StoreError
-from novum.memory.database import Database
+from novum.storage import Database
 
 LIMITED = frozenset(
     {

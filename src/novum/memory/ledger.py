@@ -21,7 +21,7 @@ from novum.core.digest import canonical_json, digest, digest_bytes
 from novum.core.errors import EvidenceError, NotFoundError, StoreError, UsageError
 from novum.core.events import Event, parse_event
 from novum.core.goals import Objective
-from novum.memory.database import Database
+from novum.storage import Database
 
 GENESIS = "0" * 64
 """The hash that stands before the first record of a campaign."""

@@ -25,7 +25,8 @@ __all__ = [
 
 _HOMES = {
     **dict.fromkeys(
-        ("Attestation", "Limits", "Profile", "Sandbox", "SandboxRequest", "SandboxResult"), "novum.sandbox.base"
+        ("Attestation", "Limits", "Profile", "Sandbox", "SandboxRequest", "SandboxResult"),
+        "novum.sandbox.base",
     ),
     "FakeSandbox": "novum.sandbox.fake",
     "NamespaceSandbox": "novum.sandbox.namespace.backend",

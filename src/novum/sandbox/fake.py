@@ -3,6 +3,7 @@
 import importlib
 import json
 import random
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from novum.core.calls import CallStatus
 from novum.core.errors import SandboxBrokenError
 from novum.sandbox.answers import MESSAGE_LIMIT, parse_answer
 from novum.sandbox.base import Attestation, Profile, SandboxRequest, SandboxResult
-from novum.sandbox.json_data import find_unjson
+from novum.sandbox.json_data import encode_arguments, find_unjson
 from novum.sandbox.text import clean_text
 
 Script = SandboxResult | SandboxBrokenError | Callable[..., Any]
@@ -46,8 +47,10 @@ class FakeSandbox:
         """Run one call here and now; limits are ignored but for the size of the answer.
 
         Raises:
+            UsageError: the arguments are not JSON data.
             SandboxBrokenError: the script says so.
         """
+        arguments = encode_arguments(request.entry, request.arguments)
         with self._lock:
             self.requests.append(request)
         scripted = self._script.get(request.entry)
@@ -56,17 +59,23 @@ class FakeSandbox:
         if isinstance(scripted, SandboxBrokenError):
             raise scripted
         started = time.monotonic()
-        random.seed(request.seed)
         try:
             function = scripted if scripted is not None else _load(request.entry)
-            value = function(**json.loads(json.dumps(dict(request.arguments), allow_nan=False)))
+            _seed(request.seed)
+            value = function(**json.loads(arguments))
         except Exception as error:  # noqa: BLE001  (whatever the tool raises is its answer)
             text = clean_text(f"{type(error).__name__}: {error}", limit=MESSAGE_LIMIT)
             return self._result(CallStatus.ERROR, started, message=text)
         place = find_unjson(value)
         if place is not None:
-            return self._result(CallStatus.BAD_RESULT, started, message=clean_text(place, limit=MESSAGE_LIMIT))
-        raw = json.dumps({"value": value}, ensure_ascii=False).encode("utf-8", "surrogatepass")
+            return self._result(
+                CallStatus.BAD_RESULT, started, message=clean_text(place, limit=MESSAGE_LIMIT)
+            )
+        try:
+            raw = json.dumps({"value": value}, ensure_ascii=False).encode()
+        except ValueError as error:
+            message = clean_text(f"the answer is not JSON data: {error}", limit=MESSAGE_LIMIT)
+            return self._result(CallStatus.BAD_RESULT, started, message=message)
         if len(raw) > request.limits.result_kb * 1024:
             message = f"the answer has {len(raw)} bytes, more than allowed"
             return self._result(CallStatus.OUTPUT_LIMIT, started, message=message)
@@ -79,7 +88,9 @@ class FakeSandbox:
     def attest(self) -> Attestation:
         """Say that nothing is enforced."""
         return Attestation(
-            backend=self.name, checks={"isolates": False}, detail={"isolates": "the fake runs in our own process"}
+            backend=self.name,
+            checks={"isolates": False},
+            detail={"isolates": "the fake runs in our own process"},
         )
 
     def close(self) -> None:
@@ -98,3 +109,10 @@ def _load(entry: str) -> Callable[..., Any]:
         raise ValueError(f"entry {entry!r} is not of the form 'package.module:function'")
     function: Callable[..., Any] = getattr(importlib.import_module(module), name)
     return function
+
+
+def _seed(seed: int) -> None:
+    random.seed(seed)
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed(seed % 2**32)

@@ -1,7 +1,14 @@
-"""What JSON can carry without loss. Standard library only: it runs on both sides of the border."""
+"""What JSON can carry without loss.
 
+The standard library and the error tree only: it is loaded on both sides of the border.
+"""
+
+import json
 import math
+from collections.abc import Mapping
 from typing import Any, Final
+
+from novum.core.errors import UsageError
 
 MAX_DEPTH: Final = 60
 """Levels that a value may nest."""
@@ -36,3 +43,15 @@ def find_unjson(value: Any) -> str | None:
         else:
             return f"the answer holds a {type(item).__name__} at {place}, which is not JSON data"
     return None
+
+
+def encode_arguments(entry: str, arguments: Mapping[str, Any]) -> str:
+    """Return the arguments of a call as JSON.
+
+    Raises:
+        UsageError: they hold something that is not JSON data.
+    """
+    try:
+        return json.dumps(dict(arguments), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UsageError(f"the arguments for {entry!r} are not JSON data: {error}") from error

@@ -116,7 +116,7 @@ class GoalFile(BaseModel):
     confirmation: Confirmation = Confirmation()
     seed: int = Field(default=0, ge=0)
     stop_when_met: bool = False
-    noise_replicates: int = Field(default=2, ge=0)
+    noise_replicates: int = Field(default=3, ge=0)
 
 
 def load_goal(source: str, registry: Registry, *, seed: int | None = None, **budget: int | None) -> Goal:

@@ -58,7 +58,7 @@ RELEVANT = 10
 """Knowledge items that are looked up by meaning when a campaign begins."""
 
 MAX_NOISE_TRIES = 3
-"""Candidates on which the noise floor is tried before it stays unknown."""
+"""Repetitions tried, as a multiple of those wanted, before the noise floor stays as it is."""
 
 
 class Journal(Protocol):
@@ -355,42 +355,35 @@ class DiscoveryNodes:
         )
 
     def _replicates(self, hypotheses: Sequence[Hypothesis], planned: int) -> list[Experiment]:
-        """Return repetitions under other seeds, until one candidate shows the noise floor."""
-        wanted = self.goal.noise_replicates
+        """Return one repetition under another seed for each of the first candidates.
+
+        Several candidates share the work, because noise differs between them: a rigid molecule has one
+        conformer, a flexible one has many. Repetitions that failed are made up for on later candidates.
+        """
         noisy = {
             digest([a.tool.name, a.objective.options]): a
             for a in self.assays.values()
             if a.tool and a.tool.stochastic_in_seed
         }
-        if not wanted or not noisy or not hypotheses:
+        if not noisy:
             return []
         done = [e for e in self.record.experiments.values() if e.experiment.purpose is Purpose.REPLICATE]
-        if any(e.finished and not e.failed for e in done) or len(done) >= wanted * MAX_NOISE_TRIES:
-            return []
-        rated = self.record.merits(self.scales)
-        own = [seen for _, seen in rated if not seen.recalled]
-        if own:
-            candidate = own[0].candidate
-            explored = next(
-                e.experiment for e in self.record.experiments.values() if e.experiment.candidate == candidate
-            )
-            hypothesis = explored.hypothesis
-        else:
-            candidate, hypothesis = hypotheses[0].candidate, hypotheses[0].id
+        lacking = self.goal.noise_replicates - sum(1 for e in done if e.finished and not e.failed)
+        allowed = self.goal.noise_replicates * MAX_NOISE_TRIES - len(done)
         return [
             Experiment(
-                id=self._experiment_id(planned + i),
-                hypothesis=hypothesis,
-                candidate=candidate,
+                id=self._experiment_id(planned + number),
+                hypothesis=hypothesis.id,
+                candidate=hypothesis.candidate,
                 purpose=Purpose.REPLICATE,
                 calls=tuple(
-                    tool_call(a.tool, candidate, a.objective.options, smiles=self._smiles(), seed=i + 1)
+                    tool_call(a.tool, hypothesis.candidate, a.objective.options, smiles=self._smiles(), seed=1)
                     for a in noisy.values()
                     if a.tool
                 ),
                 nominal_cost_s=sum(a.cost_s for a in noisy.values()),
             )
-            for i in range(wanted)
+            for number, hypothesis in enumerate(hypotheses[: max(0, min(lacking, allowed))])
         ]
 
     def _experiment_id(self, number: int) -> str:

@@ -11,7 +11,11 @@ NUGGETS = (1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 """Ratios of unexplained to explained variance that are tried."""
 PRIOR_WEIGHT = 1.0
 """How many observations the prior spread counts for."""
-CALIBRATION_WEIGHT = 8.0
+LOOKS = 3
+"""Stretches of the past that are predicted from what came before them."""
+WORST = 6.0
+"""Greatest standardised residual that counts in full."""
+CALIBRATION_WEIGHT = 6.0
 """How many perfectly calibrated residuals are mixed in before the spread is inflated."""
 LENGTH_SPREAD = 1.0
 """Standard deviation of the prior over log length scales."""
@@ -30,7 +34,7 @@ class GaussianProcess:
     noise: float
     """Noise floor of the measurement, a standard deviation."""
     inflation: float
-    """Factor on standard deviations: small-sample, leave-one-out and look-ahead calibration."""
+    """Factor on standard deviations: small-sample and leave-one-out calibration."""
     loo_rms_z: float
     inverse: Array
     alpha: Array
@@ -77,18 +81,40 @@ def fit(kernel: Kernel, blocks: Array, y: Array, *, spread: float, noise: float)
     mean = float((inverse @ y).sum() / inverse.sum())
     residual = y - mean
     alpha = inverse @ residual
+    fitted = len(theta) if isinstance(kernel, ArdKernel) else 0
     freedom = PRIOR_WEIGHT + n - 1
     variance = float((PRIOR_WEIGHT * spread**2 + residual @ alpha) / freedom)
     variance = max(variance, noise**2 / (1.0 + nugget), 1e-12 * max(1.0, mean**2))
-    scale = np.sqrt(variance)
-    loo = alpha / np.sqrt(np.diag(inverse)) / scale
-    ahead = (root @ residual)[n // 2 :] / scale
+    loo = alpha / np.sqrt(np.diag(inverse)) / np.sqrt(variance)
     rms = float(np.sqrt(np.mean(loo**2)))
-    inflation = max(1.0, _shrunk(loo), _shrunk(ahead)) * _student(freedom)
+    # Length scales that few values had to choose are themselves uncertain.
+    unsure = _student(freedom - 0.5 * fitted) * np.sqrt(1.0 + fitted / n)
+    inflation = max(1.0, _shrunk(loo)) * float(unsure)
     return GaussianProcess(theta, nugget, mean, variance, noise, inflation, rms, inverse, alpha)
 
 
+def look_ahead(kernel: Kernel, blocks: Array, y: Array, *, spread: float, noise: float) -> float:
+    """Return how much too narrow past predictions of what came next would have been, at least 1.
+
+    The process is fitted to the first values only, and asked for the values that followed; they were
+    chosen because they promised much, which is where a surrogate is most often wrong.
+    """
+    n = len(y)
+    step = max(2, n // 6)
+    zs = []
+    for begin in range(n - LOOKS * step, n, step):
+        if begin < 4:
+            continue
+        past, next_ = slice(0, begin), slice(begin, begin + step)
+        process = fit(kernel, blocks[:, past, past], y[past], spread=spread, noise=noise)
+        mean, std = process.predict(kernel.combine(blocks[:, next_, past], process.theta))
+        zs.append((y[next_] - mean) / np.hypot(std, noise))
+    return max(1.0, _shrunk(np.concatenate(zs))) if zs else 1.0
+
+
 def _shrunk(z: Array) -> float:
+    # Winsorised, so that one surprise does not make every later prediction empty.
+    z = np.clip(z, -WORST, WORST)
     return float(np.sqrt((np.sum(z**2) + CALIBRATION_WEIGHT) / (len(z) + CALIBRATION_WEIGHT)))
 
 

@@ -17,7 +17,7 @@ from novum.agents.optimizer.prior import prior
 from novum.agents.optimizer.search import Finalists, search
 from novum.agents.optimizer.streams import Stream, open_stream
 from novum.agents.optimizer.study import Study, open_study
-from novum.agents.optimizer.surrogate import Surrogate
+from novum.agents.optimizer.surrogate import Belief, Surrogate
 from novum.core.science import Hypothesis, Observation
 
 FIRST_DATA = 2
@@ -78,6 +78,7 @@ class OptimizerPlanner:
         picks = choose_batch(finalists, surrogate, acquisition, generator, n=wanted, closed=closed)
         nearest, likeness = surrogate.nearest(finalists.features)
         widest = np.maximum(finalists.belief.std.max(axis=0), 1e-300)
+        published = surrogate.publish(finalists.belief)
         for pick in picks:
             row = pick.row
             spread = float(np.mean(finalists.belief.std[row] / widest))
@@ -86,7 +87,7 @@ class OptimizerPlanner:
                 write_hypothesis(
                     context,
                     pick.candidate,
-                    _pairs(finalists, row),
+                    _pairs(published, row),
                     number=len(hypotheses),
                     source=self.name,
                     rationale=_reason(finalists, pick, spread, neighbour, float(likeness[row])),
@@ -143,11 +144,13 @@ class OptimizerPlanner:
             notes["surrogate"] = {
                 name: {
                     "loo_rms_z": round(process.loo_rms_z, 4),
-                    "inflation": round(process.inflation, 4),
+                    "inflation": round(process.inflation * caution, 4),
                     "nugget": round(process.nugget, 8),
                     "spread": float(f"{process.variance**0.5:.4g}"),
                 }
-                for name, process in zip(study.properties, surrogate.processes, strict=True)
+                for name, process, caution in zip(
+                    study.properties, surrogate.processes, surrogate.caution, strict=True
+                )
                 if process is not None
             }
         return notes
@@ -188,8 +191,7 @@ def random_of(seed: int, iteration: int, stream: Stream) -> random.Random:
     return random.Random(int(open_stream(seed, iteration, stream).integers(2**63)))  # noqa: S311
 
 
-def _pairs(finalists: Finalists, row: int) -> list[tuple[float, float]]:
-    belief = finalists.belief
+def _pairs(belief: Belief, row: int) -> list[tuple[float, float]]:
     return list(zip(belief.mean[row].tolist(), belief.std[row].tolist(), strict=True))
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from novum.agents.optimizer.features import Array, Features
-from novum.agents.optimizer.gaussian import GaussianProcess, fit
+from novum.agents.optimizer.gaussian import GaussianProcess, fit, look_ahead
 from novum.agents.optimizer.kernels import Kernel
 
 DIGITS = 9
@@ -54,18 +54,14 @@ class Surrogate:
         blocks = kernel.blocks(features, features) if len(features) else np.zeros((0, 0, 0))
         self.processes: list[GaussianProcess | None] = []
         """One per property; None where nothing was measured and the prior speaks."""
+        self.caution: list[float] = []
+        """One factor per property on what is published, from how past predictions would have fared."""
         for j, rows in enumerate(self._rows):
-            self.processes.append(
-                fit(
-                    kernel,
-                    blocks[:, rows][:, :, rows],
-                    values[rows, j],
-                    spread=priors[j][1],
-                    noise=noise[j],
-                )
-                if len(rows)
-                else None
-            )
+            own, y = blocks[:, rows][:, :, rows], values[rows, j]
+            spread = priors[j][1]
+            process = fit(kernel, own, y, spread=spread, noise=noise[j]) if len(rows) else None
+            self.processes.append(process)
+            self.caution.append(look_ahead(kernel, own, y, spread=spread, noise=noise[j]))
 
     def predict(self, features: Features) -> Belief:
         """Return what is believed of each proposal."""
@@ -79,6 +75,13 @@ class Surrogate:
                 mean[:, j], std[:, j] = process.predict(cross)
                 std[:, j] = np.maximum(std[:, j], FLOOR * np.sqrt(process.variance))
         return Belief(significant(mean), significant(std))
+
+    def publish(self, belief: Belief) -> Belief:
+        """Return a belief with the spread that past predictions call for.
+
+        The search goes by the narrower one: a factor on every spread alike would only make it bolder.
+        """
+        return Belief(belief.mean, significant(belief.std * np.array(self.caution)))
 
     def covariances(self, features: Features) -> list[Array]:
         """Return the joint posterior covariance ``(n, n)`` of the proposals for each property."""

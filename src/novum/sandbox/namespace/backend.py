@@ -1,6 +1,5 @@
 """The namespace sandbox: warm zygotes per profile, pools of single-use children, supervised calls."""
 
-import json
 import os
 import signal
 import sys
@@ -15,6 +14,7 @@ from novum.core.calls import CallStatus
 from novum.core.errors import SandboxBrokenError, SandboxUnavailableError, UsageError
 from novum.sandbox.answers import parse_answer
 from novum.sandbox.base import Attestation, Limits, Profile, SandboxRequest, SandboxResult
+from novum.sandbox.json_data import encode_arguments
 from novum.sandbox.namespace.broker import Child, ChildLostError, Outcome, Zygote, supervise
 from novum.sandbox.text import decode_output
 
@@ -81,7 +81,7 @@ class NamespaceSandbox:
 
     def run_unattested(self, request: SandboxRequest) -> SandboxResult:
         """Run one call without asking first what is enforced: for the attestation's own probes."""
-        arguments = _encode(request)
+        arguments = encode_arguments(request.entry, request.arguments)
         _check_limits(request.limits)
         line = self._line(request.profile)
         child = self._hand_over(line, request, arguments)
@@ -98,7 +98,7 @@ class NamespaceSandbox:
             if not ended:
                 _end_now(child)
             child.close()
-        self._refill(line, request.profile, request.limits.scratch_mb)
+        self._refill(line, request.limits.scratch_mb)
         return _result(outcome, self.name)
 
     def warm(self, profile: Profile) -> None:
@@ -112,7 +112,7 @@ class NamespaceSandbox:
         line = self._line(profile)
         with line.lock:
             self._living(line, profile)
-        self._refill(line, profile, Limits().scratch_mb)
+        self._refill(line, Limits().scratch_mb)
 
     def attest(self) -> Attestation:
         """Run the probes inside this backend and return what was seen; once per instance."""
@@ -145,10 +145,14 @@ class NamespaceSandbox:
     def _require_attestation(self) -> None:
         attestation = self._attestation or self.attest()
         if not attestation.passed:
-            failed = {name: attestation.detail.get(name, "") for name, kept in attestation.checks.items() if not kept}
+            failed = {
+                name: attestation.detail.get(name, "")
+                for name, kept in attestation.checks.items()
+                if not kept
+            }
             reasons = "; ".join(f"{name}: {why}" if why else name for name, why in failed.items())
             raise SandboxUnavailableError(
-                f"the namespace sandbox does not keep its promises on this machine and is refused ({reasons}). "
+                f"the namespace sandbox does not keep its promises here and is refused ({reasons}). "
                 "Run as root or on another kernel, or choose another backend."
             )
 
@@ -214,7 +218,7 @@ class NamespaceSandbox:
             line.end()
             raise
 
-    def _refill(self, line: _Line, profile: Profile, scratch_mb: int) -> None:
+    def _refill(self, line: _Line, scratch_mb: int) -> None:
         """Ask for children until the pool is full; they get ready while nobody waits."""
         with line.lock:
             if self._closed or line.zygote is None:
@@ -237,7 +241,9 @@ def _end_all(lines: dict[Profile, _Line], owner: int) -> None:
 
 def _start(profile: Profile, *, preload: bool) -> Zygote:
     if not sys.executable:
-        raise SandboxUnavailableError("this Python does not know its own interpreter (sys.executable is empty)")
+        raise SandboxUnavailableError(
+            "this Python does not know its own interpreter (sys.executable is empty)"
+        )
     package = Path(__file__).resolve().parents[2]
     installed = package.is_relative_to(Path(sys.prefix).resolve())
     own = None if installed else str(package.parent)
@@ -261,14 +267,6 @@ def _end_now(child: Child) -> None:
             pass
     except OSError:
         return  # the zygote is gone too, and its calls with it
-
-
-def _encode(request: SandboxRequest) -> str:
-    try:
-        text = json.dumps(dict(request.arguments), allow_nan=False)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise UsageError(f"the arguments for {request.entry!r} are not JSON data: {error}") from error
-    return text
 
 
 def _check_limits(limits: Limits) -> None:

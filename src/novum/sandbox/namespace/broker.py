@@ -178,7 +178,9 @@ class Zygote:
             self._control.send(json.dumps(config).encode())
             raw = self._control.recv(1 << 16)
         except OSError as error:
-            raise SandboxBrokenError(f"the sandbox's zygote did not start: {error}; {self._tail()}") from error
+            raise SandboxBrokenError(
+                f"the sandbox's zygote did not start: {error}; {self._tail()}"
+            ) from error
         self._control.settimeout(_SPAWN_TIMEOUT_S)
         if not raw:
             raise SandboxBrokenError(f"the sandbox's zygote died while it started: {self._tail()}")
@@ -346,7 +348,9 @@ def _read_end(report: socket.socket) -> dict[str, Any]:
     except OSError as error:
         raise SandboxBrokenError(f"the sandbox's zygote has died: {error}") from error
     if not message:
-        raise SandboxBrokenError("the sandbox's zygote has died during a call; the next call starts another one")
+        raise SandboxBrokenError(
+            "the sandbox's zygote has died during a call; the next call starts another one"
+        )
     ended: dict[str, Any] = json.loads(message)
     return ended
 
@@ -359,9 +363,7 @@ def _drain(fd: int, stream: _Stream) -> None:
             stream.feed(data)
 
 
-def _judge(
-    child: Child, limits: Limits, outcome: Outcome
-) -> tuple[tuple[CallStatus, str] | None, bool]:
+def _judge(child: Child, limits: Limits, outcome: Outcome) -> tuple[tuple[CallStatus, str] | None, bool]:
     """Look at the call's processes: which limit is broken, and whether to look again soon."""
     allowed = limits.memory_mb * _MEGABYTE
     try:

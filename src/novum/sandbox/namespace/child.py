@@ -20,6 +20,7 @@ import traceback
 from collections.abc import Callable
 from ctypes import Structure
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -99,13 +100,14 @@ def _isolate(isolation: Isolation, *, scratch_mb: int, uid: int) -> int:
     root.fresh_scratch(scratch_mb, returning=isolation.returning, owner=(uid, uid))
     root.fresh_proc()
     proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    linux.drop_bounding_set()
     if isolation.in_user_namespace:
         # a nested user namespace gives this call its own process count under RLIMIT_NPROC
         linux.unshare(linux.CLONE_NEWUSER)
         _write_at(me, "uid_map", f"{uid} {uid} 1")
         _write_at(me, "gid_map", f"{uid} {uid} 1")
+        linux.drop_bounding_set()  # not before: a new user namespace starts with a full one
     else:
+        linux.drop_bounding_set()
         os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
@@ -185,8 +187,9 @@ def run(request: dict[str, Any]) -> NoReturn:
     """Call the entry with its arguments and answer once; never returns."""
     # a forked child of the tool must not be able to answer a second time by accident
     os.register_at_fork(after_in_child=_close_result)
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+    # new ones: the zygote's own know the files that were behind 1 and 2 when it started
+    sys.stdout = sys.__stdout__ = _text_stream(1)  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = _text_stream(2)  # type: ignore[misc]
     sys.argv = [""]
     gc.enable()
     try:
@@ -207,6 +210,11 @@ def run(request: dict[str, Any]) -> NoReturn:
     except OSError:
         os._exit(71)
     os._exit(0)
+
+
+def _text_stream(fd: int) -> TextIOWrapper:
+    # by line, so that a call that is killed has said what it said
+    return open(fd, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
 def _close_result() -> None:

@@ -133,7 +133,11 @@ def restrict_mount(target: str, attributes: int, *, recursive: bool = False) -> 
 def prctl(option: int, value: int = 0, third: int = 0) -> int:
     """Operate on the calling process."""
     result = _libc().prctl(
-        ctypes.c_int(option), ctypes.c_ulong(value), ctypes.c_ulong(third), ctypes.c_ulong(0), ctypes.c_ulong(0)
+        ctypes.c_int(option),
+        ctypes.c_ulong(value),
+        ctypes.c_ulong(third),
+        ctypes.c_ulong(0),
+        ctypes.c_ulong(0),
     )
     return _check(result, f"prctl({option})")
 

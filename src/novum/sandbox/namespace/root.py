@@ -92,11 +92,16 @@ def build(visible: Sequence[str]) -> list[str]:
     for directory in ("/proc", "/dev", "/etc", *SCRATCH):
         Path(f"/new{directory}").mkdir(parents=True, exist_ok=True)
     for path, text in _WRITTEN.items():
-        Path(f"/new{path}").write_text(text, encoding="ascii")
+        Path(f"/new{path}").write_bytes(text.encode())
     for path in DEVICES:
         Path(f"/new{path}").touch()
         mount(f"/old{path}", f"/new{path}", None, MS_BIND)
-    for name, to in (("fd", "self/fd"), ("stdin", "self/fd/0"), ("stdout", "self/fd/1"), ("stderr", "self/fd/2")):
+    for name, to in (
+        ("fd", "self/fd"),
+        ("stdin", "self/fd/0"),
+        ("stdout", "self/fd/1"),
+        ("stderr", "self/fd/2"),
+    ):
         Path(f"/new/dev/{name}").symlink_to(f"/proc/{to}")
     mount("proc", "/new/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     # the zygote's own scratch, for libraries that write while they are imported
@@ -144,7 +149,13 @@ def fresh_proc() -> None:
             mount("/dev/null", f"/proc/{name}", None, MS_BIND)
     for name in _MASKED_DIRECTORIES:
         if Path("/proc", name).is_dir():
-            mount("tmpfs", f"/proc/{name}", "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,mode=0755")
+            mount(
+                "tmpfs",
+                f"/proc/{name}",
+                "tmpfs",
+                MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+                "size=4k,mode=0755",
+            )
 
 
 def _outermost(paths: Sequence[str], *, within: dict[str, str]) -> list[str]:

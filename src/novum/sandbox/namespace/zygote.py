@@ -58,7 +58,7 @@ def main(control_fd: int) -> NoReturn:
     os.chdir(root.WORK)
     sys.path[:0] = config["import_from"]
     broken = _preload(config["modules"])
-    threads = len(os.listdir("/proc/self/task"))
+    threads = len(list(Path("/proc/self/task").iterdir()))
     control.send(json.dumps({"ready": broken, "threads": threads, "landlock": isolation.landlock}).encode())
     _serve(control, supervisor, isolation)
 

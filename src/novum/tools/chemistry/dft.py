@@ -10,7 +10,7 @@ from novum.core.errors import ToolFailedError
 from novum.tools.base import Properties, Unit, tool
 from novum.tools.chemistry.constants import ATOMIC_DEBYE, BOHR_ANGSTROM, HARTREE_EV
 from novum.tools.chemistry.geometry import Geometry, changed_bonds, embed, parse_xyz, with_hydrogens
-from novum.tools.chemistry.gfn2 import Gfn2
+from novum.tools.chemistry.gfn2 import Gfn2, lowest
 from novum.tools.chemistry.molecules import Smiles, parse_smiles
 
 Functional = Literal["pbe0", "b3lyp", "pbe"]
@@ -44,7 +44,7 @@ class DftProperties(Properties):
     homo_lumo_gap: Annotated[
         float,
         Unit("eV"),
-        Field(description="gap of the frontier orbitals; of two spins, the lesser", ge=0, le=60),
+        Field(description="gap of the frontier orbitals, the lesser of two spins", ge=0, le=60),
     ]
     homo_energy: Annotated[
         float, Unit("eV"), Field(description="highest occupied orbital energy", ge=-100, le=40)
@@ -77,7 +77,7 @@ def dft(
     functional: Functional = "pbe0",
     basis: Basis = "def2-svp",
     xyz: Annotated[str, Field(max_length=100_000)] = "",
-    n_conformers: Annotated[int, Field(ge=1, le=100)] = 8,
+    n_conformers: Annotated[int, Field(ge=1, le=100)] = 16,
     seed: int = 0,
 ) -> DftProperties:
     """Compute frontier orbitals and dipole moment by density functional theory, in the gas.
@@ -85,7 +85,7 @@ def dft(
     One energy at a fixed geometry, density-fitted, restricted for closed and unrestricted for open
     shells. The geometry is relaxed with GFN2-xTB where tblite is installed and with a force field where
     it is not; the details say which. A gap is one of orbital energies: hybrids (PBE0, B3LYP) give larger
-    ones than PBE, and all give larger ones than GFN2-xTB. Compare like with like.
+    ones than PBE, and the relation to those of GFN2-xTB depends on the bonding. Compare like with like.
 
     Args:
         smiles: the molecule.
@@ -106,7 +106,7 @@ def dft(
     warnings = []
     if geometry.unpaired:
         warnings.append(
-            f"open shell with {geometry.unpaired} unpaired electrons: the gap is that of the spin with the lesser"
+            f"open shell with {geometry.unpaired} unpaired electrons: the gap is the lesser of two spins"
         )
     if source in ("MMFF94", "UFF", "none"):
         warnings.append(f"geometry by force field ({source}), not relaxed quantum-mechanically")
@@ -200,10 +200,10 @@ def _frontier(energies: Any, occupations: Any) -> tuple[float, float] | None:
 def _geometry(molecule: Any, xyz: str, *, n_conformers: int, seed: int) -> tuple[Geometry, str]:
     if xyz:
         return parse_xyz(xyz, molecule), "given"
-    start, field = embed(molecule, n_conformers=n_conformers, seed=seed)
+    conformers, field = embed(molecule, n_conformers=n_conformers, seed=seed)
     if importlib.util.find_spec("tblite") is None:
-        return start, field
-    geometry, _ = Gfn2(start).relax()
+        return conformers[0], field
+    geometry, _ = Gfn2(lowest(conformers)).relax()
     changes = changed_bonds(molecule, geometry)
     if changes:
         raise ToolFailedError(f"the molecule did not survive relaxation: {'; '.join(changes[:5])}")

@@ -19,6 +19,15 @@ BROKEN_BEYOND = 1.35
 FORMED_WITHIN = 1.15
 """Two atoms closer than this times the sum of their covalent radii are bonded."""
 
+WINDOW = 3.0
+"""Conformers this much above the lowest, in kcal/mol of the force field, are not looked at again."""
+
+SAME_WITHIN = 0.02
+"""Conformers closer in energy than this, in kcal/mol, count as one."""
+
+MOST_KEPT = 6
+"""Conformers that a better method chooses from."""
+
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
@@ -56,25 +65,29 @@ def with_hydrogens(molecule: "Mol") -> "Mol":
     return Chem.AddHs(molecule)
 
 
-def embed(molecule: "Mol", *, n_conformers: int, seed: int) -> tuple[Geometry, str]:
-    """Return the conformer of lowest force-field energy, and the name of the force field.
+def embed(molecule: "Mol", *, n_conformers: int, seed: int) -> tuple[list[Geometry], str]:
+    """Return distinct conformers, lowest force-field energy first, and the name of the force field.
+
+    Those within `WINDOW` of the lowest are kept, `MOST_KEPT` at most.
 
     Args:
         molecule: with all hydrogens.
-        n_conformers: how many are made and relaxed.
+        n_conformers: how many are made and relaxed before the choice.
         seed: of the random starting points.
 
     Raises:
         ToolFailedError: no conformer could be made, or the electrons do not fit the spin.
 
     References:
-        ETKDGv3: doi:10.1021/acs.jcim.0c00025. MMFF94: doi:10.1002/(SICI)1096-987X(199604)17:5/6<490.
+        ETKDGv3: doi:10.1021/acs.jcim.0c00025.
+        MMFF94: doi:10.1002/(SICI)1096-987X(199604)17:5/6<490::AID-JCC1>3.0.CO;2-P.
     """
     from rdkit import rdBase
     from rdkit.Chem import rdDistGeom, rdForceFieldHelpers
 
     parameters: Any = rdDistGeom.ETKDGv3()  # its stubs take every attribute for a method
-    parameters.randomSeed = seed % 2**31
+    # RDKit seeds conformer k with k * seed: 0 makes them all alike, and small seeds share conformers.
+    parameters.randomSeed = 1 + int(np.random.SeedSequence(seed).generate_state(1)[0]) % 2**24
     with rdBase.BlockLogs():
         made = list(rdDistGeom.EmbedMultipleConfs(molecule, n_conformers, parameters))
         if not made:
@@ -88,9 +101,14 @@ def embed(molecule: "Mol", *, n_conformers: int, seed: int) -> tuple[Geometry, s
             relaxed, field = rdForceFieldHelpers.UFFOptimizeMoleculeConfs(molecule, maxIters=1000), "UFF"
         else:
             relaxed, field = [(0, 0.0) for _ in made], "none"
-    best = min(range(len(made)), key=lambda i: relaxed[i][1])
-    positions = np.array(molecule.GetConformer(made[best]).GetPositions(), dtype=float)
-    return _to_geometry(molecule, positions), field
+    order = sorted(range(len(made)), key=lambda i: relaxed[i][1])
+    kept: list[int] = []
+    for i in order:
+        known = any(abs(relaxed[i][1] - relaxed[j][1]) < SAME_WITHIN for j in kept)
+        if not known and relaxed[i][1] - relaxed[order[0]][1] < WINDOW:
+            kept.append(i)
+    positions = [np.array(molecule.GetConformer(made[i]).GetPositions(), dtype=float) for i in kept]
+    return [_to_geometry(molecule, p) for p in positions[:MOST_KEPT]], field
 
 
 def parse_xyz(text: str, molecule: "Mol") -> Geometry:

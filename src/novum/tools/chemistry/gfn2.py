@@ -1,5 +1,6 @@
 """GFN2-xTB energies and gradients through tblite, in atomic units."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,6 +105,18 @@ class Gfn2:
             dipole=float(np.linalg.norm(dipole)) * ATOMIC_DEBYE,
             charges=tuple(float(q) for q in self._last.get("charges")),
         )
+
+
+def lowest(conformers: Sequence[Geometry], *, solvent: str | None = None) -> Geometry:
+    """Return the conformer of lowest GFN2-xTB energy, unrelaxed.
+
+    Raises:
+        ToolFailedError: the charges of one did not converge.
+    """
+    if len(conformers) == 1:
+        return conformers[0]
+    model = Gfn2(conformers[0], solvent=solvent)
+    return min(conformers, key=lambda c: model.surface(c.positions / BOHR_ANGSTROM)[0])
 
 
 def hessian(model: Gfn2, positions: Array, *, step: float = 5e-3) -> Array:

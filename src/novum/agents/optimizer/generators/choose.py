@@ -1,8 +1,18 @@
 """The generator of a goal's space."""
 
+from functools import lru_cache
+
 from novum.agents.optimizer.generators.base import Generator
 from novum.core.goals import Goal
 from novum.core.spaces import MoleculeSpace, ParameterSpace, PoolSpace
+
+
+@lru_cache(maxsize=4)
+def _open_molecules(space: MoleculeSpace) -> Generator:
+    """Return the generator of a space, kept: it remembers which molecules it has examined."""
+    from novum.agents.optimizer.generators.molecules import MoleculeGenerator
+
+    return MoleculeGenerator(space)
 
 
 def open_generator(goal: Goal) -> Generator:
@@ -14,9 +24,8 @@ def open_generator(goal: Goal) -> Generator:
     match goal.space:
         case MoleculeSpace():
             from novum.agents.optimizer.generators.limits import tightened
-            from novum.agents.optimizer.generators.molecules import MoleculeGenerator
 
-            return MoleculeGenerator(tightened(goal.space, goal.objectives))
+            return _open_molecules(tightened(goal.space, goal.objectives))
         case PoolSpace():
             from novum.agents.optimizer.generators.pool import PoolGenerator
 

@@ -25,6 +25,10 @@ SECOND_MUTATION = 0.25
 """Share of mutants that are mutated once more."""
 TRIES = 6
 """Attempts per wanted offspring before giving up."""
+REMEMBERED = 100_000
+"""Verdicts kept."""
+OPENED = 2_000
+"""Editable molecules kept."""
 WANTED = {6: 6, 7: 4, 8: 4, 9: 2, 16: 2, 17: 1}
 """How often a new atom is of an element; 1 for the elements that are not named."""
 
@@ -60,8 +64,10 @@ class MoleculeGenerator:
             max_atoms=space.max_heavy_atoms,
             max_ring=space.max_ring_size,
         )
+        # What follows only saves time: every entry is a pure function of its key and the space.
         self._opened: dict[str, Any] = {}
         self._admitted: dict[str, bool] = {}
+        self._quick: dict[str, Proposal | None] = {}
 
     def start(self, rng: random.Random, exclude: Set[str]) -> Iterator[Proposal]:
         """Yield the start set that the space admits, in random order."""
@@ -69,12 +75,14 @@ class MoleculeGenerator:
         rng.shuffle(order)
         seen = set(exclude)
         for spelling in order:
-            proposal = self._proposal(spelling)
-            if proposal is None or proposal.key in seen:
-                continue
-            seen.add(proposal.key)
-            if self._is_quick(proposal.point) and self.admits(proposal):
-                yield proposal
+            if spelling not in self._quick:
+                read = self._proposal(spelling)
+                self._quick[spelling] = read if read is not None and self._is_quick(read.point) else None
+            proposal = self._quick[spelling]
+            if proposal is not None and proposal.key not in seen:
+                seen.add(proposal.key)
+                if self.admits(proposal):
+                    yield proposal
 
     def parents(self) -> list[Proposal]:
         """Return the user's start molecules, those outside the limits too: operators may lead back in."""
@@ -106,6 +114,8 @@ class MoleculeGenerator:
             verdict = self._filters.is_free_of_alerts(proposal.point) and (
                 proposal.key in self._given or self._filters.is_makeable(proposal.point)
             )
+            if len(self._admitted) >= REMEMBERED:
+                self._admitted.clear()
             self._admitted[proposal.key] = verdict
         return verdict
 
@@ -162,6 +172,8 @@ class MoleculeGenerator:
     def _open(self, proposal: Proposal) -> Any:
         copy = self._opened.get(proposal.key)
         if copy is None:
+            if len(self._opened) >= OPENED:
+                self._opened.clear()
             copy = self._opened[proposal.key] = opened(proposal.point)
         return copy
 

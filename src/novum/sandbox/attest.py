@@ -1,0 +1,247 @@
+"""What a backend really enforces: probes that run inside it, judged out here.
+
+A flag is not a limit: engines accept limits that they do not hold. So each promise is tried, with
+canaries that only the host knows. Where a probe cannot be judged, the promise counts as broken.
+"""
+
+import contextlib
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from novum.core.calls import CallStatus
+from novum.core.errors import SandboxBrokenError
+from novum.sandbox.base import Attestation, Limits, SandboxRequest, SandboxResult
+
+ENVIRONMENT_NAMES = frozenset(
+    {
+        "PATH",
+        "HOME",
+        "TMPDIR",
+        "LANG",
+        "LC_CTYPE",
+        "TZ",
+        "LOGNAME",
+        "PWD",
+        "PYTHONHASHSEED",
+        "PYTHONDONTWRITEBYTECODE",
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+    }
+)
+"""The only environment variables that code in a sandbox may see."""
+
+Run = Callable[[SandboxRequest], SandboxResult]
+
+
+class _NamespaceBackend(Protocol):
+    name: str
+
+    def run_unattested(self, request: SandboxRequest) -> SandboxResult: ...
+
+    def landlock_version(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class HostCanaries:
+    """Things of the host that no sandboxed code may reach, each with an unguessable mark."""
+
+    mark: str
+    secret: Path
+    """A file that holds the mark."""
+    pid: int
+    """A process whose environment holds the mark."""
+    port: int
+    """A listening TCP port on the loopback interface."""
+    abstract: str
+    """A listening abstract Unix socket."""
+    reached: Callable[[], int]
+    """How many connections the listeners saw."""
+
+
+@contextlib.contextmanager
+def host_canaries() -> Iterator[HostCanaries]:
+    """Put up the canaries and check that they can be seen from out here, where they should be."""
+    mark = secrets.token_hex(16)
+    with contextlib.ExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory())
+        secret = Path(directory, "secret")
+        secret.write_text(mark, encoding="ascii")
+        tcp = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        abstract = stack.enter_context(socket.socket(socket.AF_UNIX))
+        abstract.bind(f"\0{mark[:12]}")
+        abstract.listen()
+        process = stack.enter_context(
+            subprocess.Popen(
+                [sys.executable, "-I", "-S", "-c", "print(flush=True); import sys; sys.stdin.read()"],
+                env={"NOVUM_CANARY": mark},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            )
+        )
+        stack.callback(process.kill)
+        if process.stdout is None or not process.stdout.readline():
+            raise SandboxBrokenError("the canary process did not start")
+        if mark.encode() not in Path(f"/proc/{process.pid}/environ").read_bytes():
+            raise SandboxBrokenError("the canary's environment cannot be read even from outside")
+
+        def reached() -> int:
+            count = 0
+            for listener in (tcp, abstract):
+                listener.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        listener.accept()[0].close()
+                        count += 1
+            return count
+
+        yield HostCanaries(
+            mark=mark,
+            secret=secret,
+            pid=process.pid,
+            port=tcp.getsockname()[1],
+            abstract=mark[:12],
+            reached=reached,
+        )
+
+
+class _Findings:
+    """Collects verdicts from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.checks: dict[str, bool] = {}
+        self.detail: dict[str, str] = {}
+
+    def note(self, name: str, kept: bool, seen: object) -> None:
+        with self._lock:
+            self.checks[name] = kept
+            if not kept:
+                self.detail[name] = str(seen)[:500]
+
+
+def attest_namespace(backend: _NamespaceBackend) -> Attestation:
+    """Probe the namespace backend.
+
+    Raises:
+        SandboxUnavailableError: it cannot even start here.
+        SandboxBrokenError: it, or a canary, failed under the probes.
+    """
+    findings = _Findings()
+    run = backend.run_unattested
+    _survey(run, findings)
+    probes = (_memory, _wall_clock, _processes, _scratch, _leftovers, _output)
+    with ThreadPoolExecutor(len(probes)) as pool:
+        for probe in [pool.submit(probe, run, findings) for probe in probes]:
+            probe.result()
+    return Attestation(
+        backend=backend.name,
+        checks=dict(sorted(findings.checks.items())),
+        mechanisms={
+            "files": "mount namespace"
+            + (f", Landlock {version}" if (version := backend.landlock_version()) else ""),
+            "network": "network namespace, seccomp",
+            "processes": "process namespace, RLIMIT_NPROC",
+            "memory_mb": "watchdog on proportional memory, RLIMIT_DATA",
+            "wall_s": "kill by process descriptor",
+            "cpu_s": "RLIMIT_CPU, watchdog",
+            "scratch_mb": "size of tmpfs, RLIMIT_FSIZE",
+            "privileges": "no capabilities, no_new_privs, seccomp",
+        },
+        detail=findings.detail,
+    )
+
+
+def _ask(run: Run, entry: str, arguments: dict[str, Any], limits: Limits | None = None) -> SandboxResult:
+    request = SandboxRequest(
+        entry=f"novum.sandbox.probes:{entry}", arguments=arguments, limits=limits or Limits(wall_s=20)
+    )
+    return run(request)
+
+
+def _survey(run: Run, findings: _Findings) -> None:
+    with host_canaries() as host:
+        arguments = {
+            "paths": [str(host.secret), "/etc/shadow", f"/proc/{host.pid}/environ", "/root/.ssh"],
+            "canary": host.mark,
+            "port": host.port,
+            "abstract": host.abstract,
+        }
+        result = _ask(run, "survey", arguments)
+        reached = host.reached()
+    if result.status is not CallStatus.OK:
+        findings.note("survey", False, f"{result.status}: {result.message} {result.stderr}")
+        return
+    seen: dict[str, Any] = result.value
+    unknown = sorted(set(seen["environment"]) - ENVIRONMENT_NAMES)
+    findings.note("host_files_hidden", not seen["opened"], seen["opened"])
+    findings.note(
+        "host_environment_hidden", not seen["environments"] and not unknown, [*seen["environments"], *unknown]
+    )
+    connected = [name for name in ("loopback", "egress", "datagram", "abstract") if seen[name]]
+    findings.note("no_network", not connected and reached == 0, f"{connected}, {reached} connections arrived")
+    findings.note("host_processes_hidden", seen["processes"] == [1], seen["processes"])
+    findings.note(
+        "root_read_only",
+        not seen["written"] and not seen["proc_writable"],
+        [*seen["written"], seen["proc_writable"]],
+    )
+    findings.note("scratch_writable", len(seen["scratch"]) == 3, seen["scratch"])
+    findings.note("not_root", seen["uid"] != 0 and not seen["became_root"], seen["uid"])
+    findings.note("no_capabilities", not any(seen["capabilities"].values()), seen["capabilities"])
+    findings.note("no_new_privileges", seen["no_new_privileges"] == 1, seen["no_new_privileges"])
+    findings.note("system_calls_filtered", seen["seccomp"] == 2, seen["seccomp"])
+    findings.note("no_inherited_descriptors", seen["descriptors"] == [0, 1, 2, 3], seen["descriptors"])
+
+
+def _memory(run: Run, findings: _Findings) -> None:
+    limits = Limits(wall_s=20, memory_mb=48)
+    for how in ("private", "shared"):
+        result = _ask(run, "allocate", {"megabytes": 256, "how": how}, limits)
+        findings.note(f"memory_limited_{how}", result.status is CallStatus.OUT_OF_MEMORY, result)
+
+
+def _wall_clock(run: Run, findings: _Findings) -> None:
+    result = _ask(run, "spin", {"deaf": True}, Limits(wall_s=0.2))
+    findings.note(
+        "wall_clock_enforced",
+        result.status is CallStatus.TIMEOUT and result.wall_s < 5,
+        (result.status, result.wall_s),
+    )
+
+
+def _processes(run: Run, findings: _Findings) -> None:
+    result = _ask(run, "fork_many", {"count": 40}, Limits(wall_s=20, processes=8))
+    kept = result.status is CallStatus.OK and isinstance(result.value, int) and result.value < 8
+    findings.note("processes_limited", kept, (result.status, result.value))
+
+
+def _scratch(run: Run, findings: _Findings) -> None:
+    result = _ask(run, "fill_disk", {"megabytes": 64, "where": "/work"}, Limits(wall_s=20, scratch_mb=8))
+    kept = (
+        result.status is CallStatus.OK and result.value["written_mb"] <= 8 and result.value["stopped"] != ""
+    )
+    findings.note("scratch_limited", kept, (result.status, result.value))
+
+
+def _leftovers(run: Run, findings: _Findings) -> None:
+    mark = secrets.token_hex(8)
+    left = _ask(run, "leave_traces", {"mark": mark})
+    found = _ask(run, "find_traces", {"mark": mark})
+    kept = left.status is CallStatus.OK and found.status is CallStatus.OK and found.value == []
+    findings.note("nothing_survives", kept, (left.message, found.message, found.value))
+
+
+def _output(run: Run, findings: _Findings) -> None:
+    result = _ask(run, "write_output", {"out": "x" * 4096, "repeat": 32}, Limits(wall_s=20, output_kb=16))
+    kept = result.status is CallStatus.OK and result.truncated and len(result.stdout) == 16 * 1024
+    findings.note("output_limited", kept, (result.status, len(result.stdout)))

@@ -31,11 +31,7 @@ def main(uid: int, arguments: list[str]) -> None:
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
-    environment = {
-        "PATH": "/usr/bin:/bin",
-        "HOME": "/nonexistent",
-        "NOVUM_TEST_KEY": os.environ["NOVUM_TEST_KEY"],
-    }
+    environment = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent"}
     os.execve(sys.executable, [sys.executable, "-X", "dev", "-W", "error", *arguments], environment)
 
 

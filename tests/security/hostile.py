@@ -17,10 +17,13 @@ import tempfile
 import threading
 import time
 import traceback
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from novum.core.calls import CallStatus
-from novum.core.errors import SandboxBrokenError
+from novum.core.errors import SandboxBrokenError, SandboxUnavailableError
 from novum.sandbox import Limits, NamespaceSandbox, Profile, SandboxRequest, SandboxResult
 from novum.sandbox.conformance import CHECKS
 
@@ -85,8 +88,9 @@ def inherited_descriptors_are_closed(sandbox):
             result = ask(fresh, "read_descriptors", canary=mark)
             assert result.status is CallStatus.OK, result
             assert result.value == []
+        program = "import sys; from novum.sandbox.probes import read_descriptors as r; print(r(sys.argv[1]))"
         control = subprocess.run(
-            [sys.executable, "-c", "import sys; from novum.sandbox.probes import read_descriptors as r; print(r(sys.argv[1]))", mark],
+            [sys.executable, "-c", program, mark],
             capture_output=True, text=True, close_fds=False, check=True,
         )  # fmt: skip
         assert str(file.fileno()) in control.stdout, "the probe cannot see a descriptor that is there"
@@ -128,7 +132,7 @@ def dangerous_system_calls_are_refused(sandbox):
         number = denied.x86_64 if machine == "x86_64" else denied.aarch64
         if number is not None:
             result = ask(sandbox, "call_kernel", number=number, arguments=[0] * 6)
-            assert result.status is CallStatus.OK and result.value == denied.error, (name, result)
+            assert result.value == denied.error, (name, result)
     for number in (467, 500, 1023):
         assert ask(sandbox, "call_kernel", number=number, arguments=[0] * 6).value == 38, number
     clone, prctl, ioctl, make_socket = (220, 167, 29, 198) if machine == "aarch64" else (56, 157, 16, 41)
@@ -167,7 +171,8 @@ def kernel_files_are_masked(sandbox):
         " try: data = open(name, 'rb').read(64)\n except OSError: continue\n if data: print(name)"
     )
     result = ask(sandbox, "run_program", arguments=["python3", "-c", program, *names])
-    assert result.value["code"] == 0 and result.value["out"] == "", result
+    assert result.value["code"] == 0, result
+    assert result.value["out"] == "", result
 
 
 def a_gigabyte_of_output_does_not_grow_us(sandbox):
@@ -176,7 +181,8 @@ def a_gigabyte_of_output_does_not_grow_us(sandbox):
     before = resident_mb()
     result = ask(sandbox, "flood", megabytes=1024)
     grown = resident_mb() - before
-    assert result.status is CallStatus.OK and result.truncated, result.status
+    assert result.status is CallStatus.OK, result.status
+    assert result.truncated, result.status
     assert len(result.stdout) == 64 * 1024
     assert grown < 30, f"grew by {grown:.0f} MB"
 
@@ -226,39 +232,33 @@ def nothing_grows_over_many_calls(sandbox):
         ask(sandbox, "spin", limits=Limits(wall_s=0.1))
         ask(sandbox, "daemonise")
     after = settle()
-    assert abs(after[0] - before[0]) <= 8 and abs(after[1] - before[1]) <= 1, (before, after)
+    assert abs(after[0] - before[0]) <= 8, (before, after)
+    assert abs(after[1] - before[1]) <= 1, (before, after)
 
 
 def a_dead_zygote_is_reported_once_and_replaced(sandbox):
     """Row 28, inside: the zygote's death is our infrastructure's error, and the next call works."""
     with BACKEND() as fresh:
-        assert ask(fresh, "echo", value=1).value == 1
-        failures = []
+        for outer in (False, True):
+            assert ask(fresh, "echo", value=1).value == 1
+            failures = []
 
-        def run_long():
-            try:
-                ask(fresh, "pause", seconds=30)
-            except SandboxBrokenError as error:
-                failures.append(error)
+            def run_long(failures=failures):
+                try:
+                    ask(fresh, "pause", seconds=30)
+                except SandboxBrokenError as error:
+                    failures.append(error)
 
-        thread = threading.Thread(target=run_long)
-        thread.start()
-        time.sleep(0.5)
-        for pid in processes_of(os.getpid()):
-            with contextlib.suppress(OSError):
-                if b"novum.sandbox.namespace.zygote" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    uid_ours = Path(f"/proc/{pid}").stat().st_uid in (os.getuid(), 0)
-                    if uid_ours and is_line_of(fresh, pid):
-                        os.kill(pid, signal.SIGKILL)
-        thread.join(20)
-        assert not thread.is_alive()
-        assert len(failures) == 1
-        assert ask(fresh, "echo", value=2).value == 2
-
-
-def is_line_of(sandbox, pid) -> bool:
-    roots = [line.zygote._process.pid for line in sandbox._lines.values() if line.zygote is not None]
-    return any(pid == root or pid in processes_of(root) for root in roots)
+            thread = threading.Thread(target=run_long)
+            thread.start()
+            time.sleep(0.5)
+            guard = fresh._lines[Profile()].zygote._process.pid
+            (zygote,) = Path(f"/proc/{guard}/task/{guard}/children").read_text().split()
+            os.kill(guard if outer else int(zygote), signal.SIGKILL)
+            thread.join(20)
+            assert not thread.is_alive()
+            assert len(failures) == 1
+            assert ask(fresh, "echo", value=2).value == 2
 
 
 def an_interrupt_ends_the_call(sandbox):
@@ -340,9 +340,51 @@ def readable_paths_are_seen_and_read_only(sandbox):
         result = ask(sandbox, f"module_{mark}:answer", profile=profile)
         assert result.value == str(shown / f"module_{mark}.py"), result
         result = ask(sandbox, "survey", profile=profile, paths=[str(hidden)], canary=mark, port=9)
-        assert result.value["opened"] == [] and len(result.value["scratch"]) == 3, result
+        assert result.value["opened"] == [], result
+        assert len(result.value["scratch"]) == 3, result
         result = ask(sandbox, "run_program", profile=profile, arguments=["touch", str(shown / "new")])
-        assert result.value["code"] != 0 and not (shown / "new").exists(), result
+        assert result.value["code"] != 0, result
+        assert not (shown / "new").exists(), result
+
+
+def programs_that_a_call_starts_count_too(sandbox):
+    """Row 16: the memory of a started program is held to the call's limit."""
+    program = "held = []\nwhile True: held.append(bytearray(1 << 20))"
+    result = ask(
+        sandbox, "run_program", arguments=["python3", "-c", program], limits=Limits(wall_s=30, memory_mb=96)
+    )
+    # either the watchdog ends the call, or the program meets its own RLIMIT_DATA first
+    assert result.status is CallStatus.OUT_OF_MEMORY or "MemoryError" in result.value["err"], result
+
+
+def modules_with_threads_are_imported_by_the_call(sandbox):
+    """A module that starts a thread at import cannot be preloaded; its calls work all the same."""
+    mark = secrets.token_hex(6)
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        Path(directory, f"threaded_{mark}.py").write_text(
+            "import threading\nthread = threading.Thread(target=threading.Event().wait, daemon=True)\n"
+            "thread.start()\ndef alive():\n    return thread.is_alive()\n"
+        )
+        profile = Profile(name="threaded", modules=(f"threaded_{mark}",), readable=(directory,))
+        assert ask(sandbox, f"threaded_{mark}:alive", profile=profile).value is True
+
+
+def a_backend_that_ignores_limits_is_refused(sandbox):
+    """Row 32: accepted limits that are not held fail the attestation, and nothing runs."""
+
+    class Careless(BACKEND):
+        def run_unattested(self, request):
+            return super().run_unattested(replace(request, limits=Limits(wall_s=3)))
+
+    with Careless() as careless:
+        attestation = careless.attest()
+        assert not attestation.passed
+        assert {"memory_limited_private", "processes_limited", "scratch_limited"} <= {
+            name for name, kept in attestation.checks.items() if not kept
+        }
+        with pytest.raises(SandboxUnavailableError, match="memory_limited_private"):
+            ask(careless, "echo")
 
 
 def libraries_give_the_same_numbers_inside(sandbox):
@@ -354,7 +396,8 @@ def libraries_give_the_same_numbers_inside(sandbox):
     assert result.value == "CCO", result
     result = ask(sandbox, "run_program", profile=profile, arguments=[
         sys.executable, "-c",
-        "from rdkit.Chem import Descriptors, MolFromSmiles; print(repr(Descriptors.MolWt(MolFromSmiles('c1ccccc1O'))))",
+        "from rdkit.Chem import Descriptors, MolFromSmiles\n"
+        "print(repr(Descriptors.MolWt(MolFromSmiles('c1ccccc1O'))))",
     ])  # fmt: skip
     assert result.value["out"].strip() == repr(Descriptors.MolWt(MolFromSmiles("c1ccccc1O"))), result
 
@@ -376,6 +419,9 @@ CASES = (
     a_killed_supervisor_leaves_no_process,
     a_detached_thread_of_ours_may_end,
     readable_paths_are_seen_and_read_only,
+    programs_that_a_call_starts_count_too,
+    modules_with_threads_are_imported_by_the_call,
+    a_backend_that_ignores_limits_is_refused,
     libraries_give_the_same_numbers_inside,
 )
 

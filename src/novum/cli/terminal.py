@@ -36,11 +36,11 @@ def write_json(value: Any, *, indent: int | None = 2) -> None:
 
 
 def to_json(value: Any, *, indent: int | None = None) -> str:
-    """Return `value` as JSON whose text no terminal can take for a command.
+    r"""Return `value` as JSON whose text no terminal can take for a command.
 
     Example:
-        >>> to_json({"label": "\\x1b[31m\\x7f"})
-        '{"label": "\\\\u001b[31m\\\\u007f"}'
+        >>> to_json({"label": "\x1b[31m\x7f"})
+        '{"label": "\\u001b[31m\\u007f"}'
     """
     return json.dumps(value, indent=indent, allow_nan=False).replace("\x7f", "\\u007f")
 

@@ -117,6 +117,12 @@ class Confirmation(Frozen):
     """How many of the best are confirmed, best first."""
     options: dict[str, Any] = {}
     """Further arguments for the confirming tool."""
+    objectives: tuple[Objective, ...] = ()
+    """What the independent method must show, where its scale is not that of the goal's own method."""
+
+    def objective(self, wish: Objective) -> Objective:
+        """Return what the independent method must show of the property of `wish`."""
+        return next((o for o in self.objectives if o.property == wish.property), wish)
 
 
 class Goal(Frozen):

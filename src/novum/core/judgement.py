@@ -100,6 +100,7 @@ def judge(
             hypothesis=hypothesis.id,
             experiment=experiment,
             property=prediction.property,
+            tool=prediction.tool,
             outcome=outcome,
             expected=expected,
             observed=seen,

@@ -1,6 +1,7 @@
 """Quantity: a number with its unit and its uncertainty. The only place that converts units."""
 
 import math
+import re
 from collections.abc import Callable
 from enum import StrEnum
 from functools import lru_cache
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 DIMENSIONLESS = "1"
 """The unit of a pure number."""
+
+_UNIT = re.compile(r"[\w\s*/^().%°Å·-]*")
 
 
 class UncertaintyKind(StrEnum):
@@ -90,6 +93,8 @@ def canonical_unit(unit: str) -> str:
         ('eV', 'kcal/mol', '1')
     """
     text = unit.strip()
+    if not _UNIT.fullmatch(text):  # pint skips characters that it does not know
+        raise UnitError(f"unknown unit {unit!r}; write units as 'eV', 'kcal/mol' or '%'")
     if text in ("", DIMENSIONLESS, "dimensionless"):
         return DIMENSIONLESS
     return _canonical_unit(text)
@@ -108,8 +113,7 @@ def convert(value: float, unit: str, to: str) -> float:
         converted: Any = registry.Quantity(value, _pint_name(unit)).to(_pint_name(to))
     except pint.DimensionalityError as error:
         raise UnitError(
-            f"cannot turn {unit!r} into {to!r}: they measure different things "
-            f"({error.dim1.strip()} and {error.dim2.strip()})"
+            f"cannot turn {unit!r} into {to!r}: they measure different things ({error.dim1} and {error.dim2})"
         ) from error
     magnitude: Any = converted.magnitude
     return float(magnitude)

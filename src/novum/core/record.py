@@ -53,6 +53,10 @@ class ExperimentRecord:
     results: tuple[ToolResult, ...] = ()
     measurements: tuple[Measurement, ...] = ()
 
+    def measured(self, name: str, tool: str) -> Quantity | None:
+        """Return what `tool` measured of the property `name`, or None."""
+        return next((m.quantity for m in self.measurements if (m.property, m.tool) == (name, tool)), None)
+
 
 @dataclass(slots=True)
 class CampaignRecord:

@@ -57,6 +57,8 @@ class Prediction(Frozen):
     expected: Quantity
     """Mean and standard deviation of the predictive distribution."""
     rule: FalsificationRule
+    tool: str | None = None
+    """The tool that must measure it; None for the goal's own."""
 
 
 class HypothesisKind(StrEnum):
@@ -178,6 +180,8 @@ class Verdict(Frozen):
     hypothesis: str
     experiment: str
     property: str
+    tool: str | None = None
+    """The tool of the prediction; None for the goal's own."""
     outcome: Outcome
     expected: Quantity
     observed: Quantity | None = None
@@ -193,6 +197,9 @@ class ClaimStatus(StrEnum):
 
     CONFIRMED = "confirmed"
     NOT_CONFIRMED = "not_confirmed"
+    """The independent check disagrees with what won."""
+    SHORT = "short"
+    """The best that was found keeps every constraint, but does not reach what the goal calls success."""
     UNCONFIRMED = "unconfirmed"
     """No independent check was possible; the reason says why."""
 

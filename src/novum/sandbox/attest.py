@@ -206,7 +206,8 @@ def _survey(run: Run, findings: _Findings) -> None:
 def _memory(run: Run, findings: _Findings) -> None:
     limits = Limits(wall_s=20, memory_mb=48)
     for how in ("private", "shared"):
-        result = _ask(run, "allocate", {"megabytes": 256, "how": how}, limits)
+        # it holds what it took: a busy machine must not make the watchdog look absent
+        result = _ask(run, "allocate", {"megabytes": 256, "how": how, "hold_s": 15}, limits)
         findings.note(f"memory_limited_{how}", result.status is CallStatus.OUT_OF_MEMORY, result)
 
 

@@ -137,8 +137,8 @@ def spin(*, deaf: bool = False) -> None:
         pass
 
 
-def allocate(megabytes: int, *, how: str = "private", processes: int = 1) -> int:
-    """Take and touch memory, in `processes` processes at once; return how much."""
+def allocate(megabytes: int, *, how: str = "private", processes: int = 1, hold_s: float = 0) -> int:
+    """Take and touch memory, in `processes` processes at once, hold it, and return how much."""
     children: list[int] = []
     for _ in range(processes - 1):
         child = os.fork()
@@ -163,8 +163,7 @@ def allocate(megabytes: int, *, how: str = "private", processes: int = 1) -> int
         elif how == "at-once":
             held.append(bytearray(megabytes * MEGABYTE))
             break
-    if processes > 1:
-        time.sleep(30)
+    time.sleep(hold_s)
     return len(held)
 
 
@@ -276,8 +275,13 @@ def find_traces(mark: str) -> list[str]:
     return found + [f"process {name}" for name in others]
 
 
-def survey(*, paths: list[str], canary: str, port: int, abstract: str = "") -> dict[str, Any]:
-    """Look at everything that should not be there; return what was seen and done."""
+def survey(
+    *, paths: list[str], canary: str, port: int, abstract: str = "", harmless: bool = False
+) -> dict[str, Any]:
+    """Look at everything that should not be there; return what was seen and done.
+
+    With `harmless` it writes nothing and stays who it is: the form for a control outside a sandbox.
+    """
     status = dict(
         line.split(":\t", 1) for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     )
@@ -302,17 +306,17 @@ def survey(*, paths: list[str], canary: str, port: int, abstract: str = "") -> d
                 sys.prefix,
                 sys.base_prefix,
             )
-            if _succeeds(Path(place, f"x{canary}").touch)
+            if not harmless and _succeeds(Path(place, f"x{canary}").touch)
         ],
         "proc_writable": _succeeds(os.open, "/proc/sys/kernel/core_pattern", os.O_WRONLY),
         "scratch": [
             place
             for place in ("/work", "/tmp", "/dev/shm")  # noqa: S108  (that is the point)
-            if _succeeds(Path(place, f"x{canary}").write_bytes, b"x")
+            if not harmless and _succeeds(Path(place, f"x{canary}").write_bytes, b"x")
         ],
         "directory": os.getcwd(),  # noqa: PTH109
         "uid": os.getuid(),
-        "became_root": _succeeds(os.setuid, 0),
+        "became_root": not harmless and _succeeds(os.setuid, 0),
         "capabilities": {
             name: int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
         },
@@ -322,8 +326,11 @@ def survey(*, paths: list[str], canary: str, port: int, abstract: str = "") -> d
     }
 
 
-def touch_processes(pid: int) -> dict[str, bool]:
-    """Try to reach a process of the host by its number; return what could be done."""
+def touch_processes(pid: int, *, harmless: bool = False) -> dict[str, bool]:
+    """Try to reach a process of the host by its number; return what could be done.
+
+    With `harmless` it does not try to kill everybody: the form for a control outside a sandbox.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     buffer = ctypes.create_string_buffer(8)
     vector = (ctypes.c_void_p * 2)(ctypes.addressof(buffer), 8)
@@ -333,7 +340,7 @@ def touch_processes(pid: int) -> dict[str, bool]:
         "opened": _succeeds(os.pidfd_open, pid),
         "traced": libc.ptrace(16, pid, None, None) == 0,
         "read": libc.process_vm_readv(pid, vector, 1, vector, 1, 0) > 0,
-        "killed_all": _succeeds(os.kill, -1, signal.SIGKILL),
+        "killed_all": not harmless and _succeeds(os.kill, -1, signal.SIGKILL),
     }
 
 

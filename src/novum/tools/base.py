@@ -147,7 +147,7 @@ class Tool(Generic[P, R]):
         if isinstance(value, list | tuple):
             return [self._to_unit(name, item) for item in value]
         if isinstance(value, str):
-            match = re.fullmatch(r"\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*(\S.*)", value)
+            match = re.fullmatch(r"\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*([^\d\s.].*)", value)
             if not match:
                 raise ToolArgumentError(
                     f"{self.spec.name}: argument {name!r}: {value!r} is not a number with a unit; "

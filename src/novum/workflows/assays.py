@@ -7,6 +7,7 @@ from typing import Any, Literal
 from novum.core.calls import PropertySpec, ToolCall, ToolSpec
 from novum.core.errors import GoalError, MissingExtraError
 from novum.core.goals import MANUAL, POOL, Goal, Objective
+from novum.core.quantity import canonical_unit
 from novum.core.spaces import Candidate, ParameterSpace, PoolSpace, Space
 from novum.tools.registry import Registry
 
@@ -28,6 +29,11 @@ class Assay:
     def method(self) -> str:
         """The physics, the algorithm, the table or the person that measures."""
         return self.tool.method if self.tool else self.source
+
+    @property
+    def source_name(self) -> str:
+        """The tool's name, or what stands for it, as measurements carry it."""
+        return self.tool.name if self.tool else self.source
 
     @property
     def name(self) -> str:
@@ -146,7 +152,11 @@ def scale_of(assay: Assay) -> float:
     objective, spec = assay.objective, assay.measured
     if objective.low is not None and objective.high is not None:
         return objective.high - objective.low
-    if spec.low is not None and spec.high is not None and spec.unit == objective.unit:
+    if (
+        spec.low is not None
+        and spec.high is not None
+        and canonical_unit(spec.unit) == canonical_unit(objective.unit)
+    ):
         return (spec.high - spec.low) / 4
     bound = objective.low if objective.low is not None else objective.high
     if bound:

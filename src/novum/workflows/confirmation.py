@@ -109,22 +109,25 @@ def _sealed_hypothesis(
     assays: Mapping[str, Assay],
     independent: Mapping[str, ToolSpec],
 ) -> Hypothesis:
-    predictions = []
+    predictions: list[Prediction] = []
     for name, assay in assays.items():
-        objective, won = assay.objective, seen.values[name]
-        noise = record.noise[name].value if name in record.noise else 0.0
-        bounded = _bound_rule(objective)
-        spread = max(noise * math.sqrt(2), SAME_NUMBER * abs(won.value), 1e-12)
-        expected = Quantity(value=won.value, unit=objective.unit, std=spread)
-        if bounded is not None:
-            predictions.append(Prediction(property=name, expected=expected, rule=bounded))
-        elif name not in independent:
-            predictions.append(interval_prediction(name, expected))
-    if not predictions:  # everything is optimised without a bound, and judged by another method
-        name, assay = next(iter(assays.items()))
         won = seen.values[name]
-        expected = Quantity(value=won.value, unit=won.unit, std=max(abs(won.value), 1e-12))
-        predictions.append(interval_prediction(name, expected))
+        noise = record.noise[name].value if name in record.noise else 0.0
+        spread = max(noise * math.sqrt(2), SAME_NUMBER * abs(won.value), 1e-12)
+        expected = Quantity(value=won.value, unit=won.unit, std=spread)
+        rule = _bound_rule(assay.objective)
+        predictions.append(
+            Prediction(property=name, expected=expected, rule=rule)
+            if rule
+            else interval_prediction(name, expected)
+        )
+        if name in independent:
+            wanted = record.goal.confirmation.objective(assay.objective)
+            rule = _bound_rule(wanted)
+            if rule:  # without a bound, nothing that another method says could refute the finding
+                expected = expected.to(wanted.unit)
+                tool = independent[name].name
+                predictions.append(Prediction(property=name, expected=expected, rule=rule, tool=tool))
     return Hypothesis(
         id=f"{origin.id}c",
         iteration=max(record.decisions) + 1,
@@ -217,7 +220,11 @@ def _claim(
         if record.experiments[e.id].failed
     ]
     checked = [v for v in values if v.holds is not None]
-    if why_not or not checked:
+    lacking = [o for o in goal.objectives if not meets(o, seen.values[o.property].value)]
+    if lacking:
+        status = ClaimStatus.SHORT
+        reason = "the best that was found falls short of: " + ", ".join(map(str, lacking))
+    elif why_not or not checked:
         status = ClaimStatus.UNCONFIRMED
         reason = why_not or "; ".join([*failures, *problems]) or "nothing could be measured again"
     elif any(v.holds is False for v in checked):
@@ -237,6 +244,7 @@ def _claim(
     verb = {
         ClaimStatus.CONFIRMED: "meets",
         ClaimStatus.NOT_CONFIRMED: "does not meet",
+        ClaimStatus.SHORT: "falls short of",
         ClaimStatus.UNCONFIRMED: "may meet",
     }[status]
     return Claim(
@@ -273,7 +281,8 @@ def _confirmed(
             spread = stdev(m.quantity.value for m in found) / math.sqrt(len(found))
             quantity = quantity.model_copy(update={"std": spread, "kind": UncertaintyKind.MEASUREMENT})
         independent = assay is not None and method != assay.method
-        holds = meets(objective, quantity.value)
+        wanted = record.goal.confirmation.objective(objective) if independent else objective
+        holds = meets(wanted, quantity.to(wanted.unit).value)
         if not independent and assay is not None and assay.tool and not assay.tool.stochastic_in_seed:
             holds = holds and math.isclose(quantity.value, winning.value, rel_tol=SAME_NUMBER, abs_tol=1e-12)
         values.append(

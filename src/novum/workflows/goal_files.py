@@ -104,6 +104,18 @@ SPACES: dict[str, type[BaseModel]] = {
 }
 
 
+class ConfirmationEntry(BaseModel):
+    """How the winner is checked; `wishes` are clauses that the independent method must show."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    method: str = "auto"
+    replicates: int = Field(default=3, ge=1)
+    candidates: int = Field(default=1, ge=1)
+    options: dict[str, Any] = {}
+    wishes: list[str] = []
+
+
 class GoalFile(BaseModel):
     """The keys of a goal file."""
 
@@ -113,7 +125,7 @@ class GoalFile(BaseModel):
     objectives: list[str | WishEntry] | str = Field(min_length=1)
     space: dict[str, Any] = {}
     budget: Budget = Budget()
-    confirmation: Confirmation = Confirmation()
+    confirmation: ConfirmationEntry = ConfirmationEntry()
     seed: int = Field(default=0, ge=0)
     stop_when_met: bool = False
     noise_replicates: int = Field(default=3, ge=0)
@@ -293,8 +305,26 @@ class _FileReader:
             self._at(place, bind_objective, wish, entry, self.registry) for wish, entry, place in pairs
         ]
         space = self._space(parsed.space, [o for o in objectives if o.tool == POOL])
-        fields = parsed.model_dump(exclude={"objectives", "space"})
-        return self._validate(Goal, {**fields, "objectives": objectives, "space": space}, ())
+        fields = parsed.model_dump(exclude={"objectives", "space", "confirmation"})
+        confirmation = self._confirmation(parsed.confirmation, objectives)
+        return self._validate(
+            Goal, {**fields, "objectives": objectives, "space": space, "confirmation": confirmation}, ()
+        )
+
+    def _confirmation(self, given: ConfirmationEntry, objectives: list[Objective]) -> Confirmation:
+        if given.method not in ("auto", "none"):
+            self._at(("confirmation", "method"), self.registry.get, given.method)
+        wishes = []
+        for index, clause in enumerate(given.wishes):
+            where = ("confirmation", "wishes", index)
+            wish = self._at(where, parse_clause, clause)
+            if wish.property not in [o.property for o in objectives]:
+                raise self._error(where, f"{wish.property!r} is not among the objectives")
+            tool = None if given.method in ("auto", "none") else given.method
+            wishes.append(self._at(where, bind_objective, wish, WishEntry(wish="", tool=tool), self.registry))
+        return self._validate(
+            Confirmation, {**given.model_dump(exclude={"wishes"}), "objectives": wishes}, ("confirmation",)
+        )
 
     def _space(self, given: dict[str, Any], hidden: list[Objective]) -> Space:
         kind = given.get("kind", "molecules")

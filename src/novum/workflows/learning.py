@@ -230,6 +230,7 @@ def _failure_item(entry: ExperimentRecord, campaign: str, domain: str) -> Knowle
 
 def _claim_item(claim: Claim, goal: str, campaign: str, domain: str) -> KnowledgeItem:
     conditions = {"goal": goal}
+    negative = claim.status in (ClaimStatus.NOT_CONFIRMED, ClaimStatus.SHORT)
     return KnowledgeItem(
         id=item_id(
             subject=claim.candidate.id,
@@ -250,13 +251,11 @@ def _claim_item(claim: Claim, goal: str, campaign: str, domain: str) -> Knowledg
         evidence=tuple(
             Evidence(
                 target=f"ledger:{campaign}/{name}",
-                role=EvidenceRole.REFUTES
-                if claim.status is ClaimStatus.NOT_CONFIRMED
-                else EvidenceRole.SUPPORTS,
+                role=EvidenceRole.REFUTES if negative else EvidenceRole.SUPPORTS,
             )
             for name in claim.evidence
         ),
         provenance=Provenance(source=f"campaign {campaign}", campaign=campaign, method="sealed confirmation"),
-        negative=claim.status is ClaimStatus.NOT_CONFIRMED,
+        negative=negative,
         confidence={ClaimStatus.CONFIRMED: 0.9, ClaimStatus.UNCONFIRMED: 0.5}.get(claim.status, 0.1),
     )

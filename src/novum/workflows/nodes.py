@@ -377,7 +377,9 @@ class DiscoveryNodes:
                 candidate=hypothesis.candidate,
                 purpose=Purpose.REPLICATE,
                 calls=tuple(
-                    tool_call(a.tool, hypothesis.candidate, a.objective.options, smiles=self._smiles(), seed=1)
+                    tool_call(
+                        a.tool, hypothesis.candidate, a.objective.options, smiles=self._smiles(), seed=1
+                    )
                     for a in noisy.values()
                     if a.tool
                 ),
@@ -469,18 +471,20 @@ class DiscoveryNodes:
 
     def _verdicts(self, entry: ExperimentRecord, noise: Mapping[str, Quantity]) -> list[Verdict]:
         hypothesis = self.record.hypotheses[entry.experiment.hypothesis]
-        measured = {m.property: m.quantity for m in entry.measurements}
         return [
             judge(
                 hypothesis,
                 prediction,
-                measured.get(prediction.property),
+                entry.measured(prediction.property, prediction.tool or self._own_tool(prediction.property)),
                 experiment=entry.experiment.id,
                 noise=noise[prediction.property].value if prediction.property in noise else 0.0,
                 reason=entry.failed,
             )
             for prediction in hypothesis.predictions
         ]
+
+    def _own_tool(self, name: str) -> str:
+        return self.assays[name].source_name
 
 
 def failure_of(results: Sequence[ToolResult]) -> str:

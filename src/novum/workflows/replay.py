@@ -56,14 +56,17 @@ def check_verdicts(record: CampaignRecord) -> list[Difference]:
 
 
 def _judge_again(record: CampaignRecord, verdict: Verdict) -> Verdict:
+    assert record.started is not None
     hypothesis = record.hypotheses[verdict.hypothesis]
-    prediction = next(p for p in hypothesis.predictions if p.property == verdict.property)
+    prediction = next(
+        p for p in hypothesis.predictions if (p.property, p.tool) == (verdict.property, verdict.tool)
+    )
     entry = record.experiments[verdict.experiment]
-    measured = {m.property: m.quantity for m in entry.measurements}
+    own = record.started.tools[verdict.property].partition("@")[0]
     return judge(
         hypothesis,
         prediction,
-        measured.get(verdict.property),
+        entry.measured(verdict.property, verdict.tool or own),
         experiment=verdict.experiment,
         noise=verdict.noise,
         reason=entry.failed,

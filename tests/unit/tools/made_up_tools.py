@@ -81,9 +81,7 @@ def refractometer(bean: str) -> Strength:
     return Strength(strength=float(len(bean)))
 
 
-@tool(
-    name="lab.absent", version="1", method="none", libraries=("no-such-library-anywhere",), extra="unicorn"
-)
+@tool(name="lab.absent", version="1", method="none", libraries=("no-such-library-anywhere",), extra="unicorn")
 def absent(thing: str) -> Weight:
     """Need a library that nobody has.
 

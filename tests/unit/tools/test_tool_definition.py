@@ -61,7 +61,9 @@ def test_the_schema_is_what_a_planner_reads():
     "temperature", [300, 300.0, "300 K", "26.85 degC", {"value": 300000, "unit": "mK"}, " 3e2 kelvin "]
 )
 def test_arguments_are_converted_to_the_tools_unit(temperature):
-    assert brew.normalise({"bean": "arabica", "temperature": temperature})["temperature"] == pytest.approx(300)
+    assert brew.normalise({"bean": "arabica", "temperature": temperature})["temperature"] == pytest.approx(
+        300
+    )
 
 
 def test_lists_are_converted_item_by_item():
@@ -106,10 +108,8 @@ def test_invoking_passes_the_seed_only_where_it_is_wanted():
     assert weigh.invoke({"thing": "cat"}, seed=5).weight == 3
 
 
-@pytest.mark.parametrize("claim", [-1, "heavy", None and 1, [1]])
+@pytest.mark.parametrize("claim", [-1, "heavy", [1]])
 def test_an_impossible_answer_fails_with_the_property_named(claim):
-    if claim is None:
-        return
     with pytest.raises(ToolFailedError, match="impossible result: weight"):
         weigh.invoke({"thing": "cat", "claim": claim}, seed=0)
 
@@ -241,7 +241,6 @@ def x() -> A:
             "main": source.format(n=n),
         }.items():
             (package / f"{name}.py").write_text(text)
-        sys.modules.pop("shared", None)
         module = __import__(f"pkg{n}.main", fromlist=["x"])
         assert f"pkg{n}.tables" not in sys.modules
         hashes.append((package, module.x.spec.code_hash))

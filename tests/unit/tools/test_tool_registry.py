@@ -31,14 +31,14 @@ def test_tools_are_found_by_name(registry):
 
 
 def test_an_unknown_name_offers_the_nearest(registry):
-    with pytest.raises(NotFoundError, match="did you mean 'lab.brew'"):
+    with pytest.raises(NotFoundError, match=r"did you mean 'lab\.brew'"):
         registry.get("lab.brow")
-    with pytest.raises(NotFoundError, match="known are lab.absent, "):
+    with pytest.raises(NotFoundError, match=r"known are lab\.absent, "):
         registry.get("zzz")
 
 
 def test_duplicate_tool_name_is_an_error(registry):
-    with pytest.raises(UsageError, match="two tools are called 'lab.brew'"):
+    with pytest.raises(UsageError, match=r"two tools are called 'lab\.brew'"):
         registry.register(brew)
 
 
@@ -97,7 +97,7 @@ def test_plugins_are_loaded_and_a_broken_one_stops_nothing(monkeypatch, tmp_path
 
 def test_a_plugin_cannot_take_a_built_in_name(monkeypatch):
     points(monkeypatch, chemistry__xtb="made_up_tools:brew")
-    with pytest.raises(UsageError, match="two tools are called 'chemistry.xtb'"):
+    with pytest.raises(UsageError, match=r"two tools are called 'chemistry\.xtb'"):
         Registry.load()
 
 

@@ -10,6 +10,7 @@ from novum.core.errors import (
     ToolFailedError,
 )
 from novum.core.quantity import Quantity
+from novum.memory.calls import CallCache
 from novum.sandbox.base import Limits, SandboxResult
 from novum.sandbox.fake import FakeSandbox
 from novum.tools import worker
@@ -91,7 +92,7 @@ def test_wrong_arguments_launch_nothing():
     run, sandbox = runner()
     with pytest.raises(ToolArgumentError, match="did you mean 'bean'"):
         run.run(ToolCall(tool="lab.brew", arguments={"been": "arabica"}))
-    with pytest.raises(NotFoundError, match="did you mean 'lab.brew'"):
+    with pytest.raises(NotFoundError, match=r"did you mean 'lab\.brew'"):
         run.run(ToolCall(tool="lab.brw", arguments={}))
     with pytest.raises(MissingExtraError, match=r"novum\[unicorn\]"):
         run.run(ToolCall(tool="lab.absent", arguments={"thing": "x"}))
@@ -106,9 +107,7 @@ def test_a_tool_that_fails_says_why():
     assert result.properties == {}
 
 
-@pytest.mark.parametrize(
-    "status", [s for s in CallStatus if s not in (CallStatus.OK, CallStatus.BAD_RESULT)]
-)
+@pytest.mark.parametrize("status", [s for s in CallStatus if s not in (CallStatus.OK, CallStatus.BAD_RESULT)])
 def test_every_bad_end_is_a_result_with_its_status(status):
     ended = SandboxResult(status=status, message="x" * 9000, wall_s=1.5, cpu_s=1.0, backend="cage")
     result = runner(ended)[0].run(CAT)
@@ -129,7 +128,7 @@ def test_every_bad_end_is_a_result_with_its_status(status):
         (7, "not a value with a unit"),
         ({"value": 7, "unit": "kg", "note": "!"}, "not a value with a unit"),
         ({"value": 7, "unit": "m"}, "cannot turn 'm' into 'kg'"),
-        ({"value": 7, "unit": "stones!"}, "unknown unit"),
+        ({"value": 7, "unit": "zorkmid"}, "unknown unit"),
         ({"value": 7, "unit": ["kg"]}, "unknown unit"),
         ({"value": 7, "unit": "kg", "std": -1}, "negative standard deviation"),
         ({"value": 7, "unit": "kg", "std": "no"}, "not a finite number"),
@@ -265,6 +264,17 @@ def test_failures_are_kept_but_never_answer():
     run.run(bad)
     assert [r.status for r, _ in shelf.puts] == [CallStatus.ERROR] * 2
     assert len(sandbox.requests) == 2
+
+
+def test_the_cache_of_memory_fits(tmp_path):
+    with CallCache(tmp_path / "calls.db") as cache:
+        run, sandbox = runner(cache=cache)
+        first, again = run.run(CAT), run.run(CAT)
+        assert again == first.model_copy(update={"cached": True})
+        bad = ToolCall(tool="lab.brew", arguments={"bean": "robusta"})
+        failed = run.run(bad)
+        assert cache.find_failure(run.key(bad)).message == failed.message
+        assert len(sandbox.requests) == 2
 
 
 def test_the_worker_refuses_what_is_no_tool():

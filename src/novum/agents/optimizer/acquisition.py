@@ -14,7 +14,7 @@ WEIGHTINGS = 4
 SLOPE = 1e-3
 """Share of plain desirability in a probability, so that there is a way up where it vanishes."""
 CLOSENESS = 1e-6
-"""Share of the expected score in the expected improvement, for the same reason."""
+"""Share of plain closeness to the mark in a sampled improvement, for the same reason."""
 
 
 class Acquisition:
@@ -24,7 +24,8 @@ class Acquisition:
       probability that the constraints hold.
     - A target, or several optimised properties: the same with the score of `core.judgement.merit`, by
       quasi-random sampling; several weightings keep the batch spread along the Pareto front.
-    - No feasible candidate yet: the probability that the constraints hold times the expected score.
+    - No feasible candidate yet: the probability that the constraints hold times the desirability of the
+      expected values.
     - Only constraints: the probability that all hold.
 
     Args:
@@ -58,16 +59,10 @@ class Acquisition:
         return len(self._weights)
 
     def marks(self, values: Array) -> Array:
-        """Return the best score of feasible rows under each weighting; -inf without any row.
-
-        For one maximised or minimised property the score is its value in units of its scale.
-        """
+        """Return the best score of feasible rows under each weighting; -inf without any row."""
         if not len(values):
             return np.full(len(self._weights), -np.inf)
-        if self._analytic is not None:
-            sign, j, scale = self._single(self._analytic)
-            return np.array([np.max(sign * values[:, j] / scale)])
-        best: Array = np.exp(self._log_scores(values)).max(axis=0)
+        best: Array = self._scores(values).max(axis=0)
         return best
 
     def keeps(self, values: Array) -> Array:
@@ -89,27 +84,27 @@ class Acquisition:
         if not self._optimised:
             return total
         if np.isneginf(best).any():
-            return total + self._log_scores(belief.mean)[:, weighting or 0]
+            hopes = [
+                log_desirability(o, belief.mean[:, self._columns[o.property]], scale=self._scales[o.property])
+                for o in self._optimised
+            ]
+            return np.asarray(total + np.mean(hopes, axis=0))
         if self._analytic is not None:
-            sign, j, scale = self._single(self._analytic)
-            improvement = log_expected_improvement(
-                sign * belief.mean[:, j] / scale, belief.std[:, j] / scale, float(best[0])
-            )
-            return total + improvement
+            j, scale = self._columns[self._analytic.property], self._scales[self._analytic.property]
+            mean = self._scores(belief.mean)[:, 0]
+            return total + log_expected_improvement(mean, belief.std[:, j] / scale, float(best[0]))
         assert self._normal is not None
         columns = [self._columns[o.property] for o in self._optimised]
         n, s = len(belief.mean), len(self._normal)
         values = np.repeat(belief.mean[None], s, axis=0)
         values[:, :, columns] += belief.std[None][:, :, columns] * self._normal[:, None, :]
-        scores = np.exp(self._log_scores(values.reshape(s * n, -1))).reshape(s, n, -1)
-        gains = np.maximum(scores - best, 0.0).mean(axis=0) + CLOSENESS * scores.mean(axis=0)
+        above = self._scores(values.reshape(s * n, -1)).reshape(s, n, -1) - best
+        gains = (np.maximum(above, 0.0) + CLOSENESS * np.exp(np.minimum(above, 0.0))).mean(axis=0)
         gain = gains.mean(axis=1) if weighting is None else gains[:, weighting]
-        logarithm: Array = total + np.log(np.maximum(gain, 1e-300))
-        return logarithm
+        return np.asarray(total + np.log(np.maximum(gain, 1e-300)))
 
-    def _single(self, objective: Objective) -> tuple[float, int, float]:
-        sign = 1.0 if objective.kind is ObjectiveKind.MAXIMISE else -1.0
-        return sign, self._columns[objective.property], self._scales[objective.property]
+    def _scores(self, values: Array) -> Array:
+        return scores(self._optimised, self._columns, self._scales, values, self._weights)
 
     def _log_probability(self, belief: Belief) -> Array:
         total = np.zeros(len(belief.mean))
@@ -120,29 +115,38 @@ class Acquisition:
             total += np.log((1 - SLOPE) * probabilities_within(o, mean, std) + SLOPE * slope + 1e-300)
         return total
 
-    def _log_scores(self, values: Array) -> Array:
-        return log_scores(self._optimised, self._columns, self._scales, values, self._weights)
 
-
-def log_scores(
+def scores(
     optimised: Sequence[Objective],
     columns: dict[str, int],
     scales: dict[str, float],
     values: Array,
     weights: Array,
 ) -> Array:
-    """Return ln(score) of rows ``(n, n_properties)`` under weightings ``(k, n_optimised)``: ``(n, k)``.
+    """Return the scores of rows ``(n, n_properties)`` under weightings ``(k, n_optimised)``: ``(n, k)``.
 
-    With the objectives' own weights it is the logarithm of `core.judgement.merit`'s score.
+    With the objectives' own weights it is the score of `core.judgement.merit`.
     """
     if not optimised:
         return np.zeros((len(values), len(weights)))
+    if len(optimised) == 1:
+        only = optimised[0]
+        x = values[:, columns[only.property]]
+        match only.kind:
+            case ObjectiveKind.MAXIMISE:
+                score = x
+            case ObjectiveKind.MINIMISE:
+                score = -x
+            case _:
+                assert only.target is not None
+                score = -np.abs(x - only.target)
+        return np.repeat((score / scales[only.property])[:, None], len(weights), axis=1)
     logs = np.stack(
         [log_desirability(o, values[:, columns[o.property]], scale=scales[o.property]) for o in optimised],
         axis=1,
     )
-    scores: Array = logs @ (weights / weights.sum(axis=1, keepdims=True)).T
-    return scores
+    weighted: Array = logs @ (weights / weights.sum(axis=1, keepdims=True)).T
+    return weighted
 
 
 def log_desirability(objective: Objective, values: Array, *, scale: float) -> Array:

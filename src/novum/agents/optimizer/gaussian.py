@@ -70,7 +70,7 @@ def fit(kernel: Kernel, blocks: Array, y: Array, *, spread: float, noise: float)
     n = len(y)
     if n >= 3:
         # A prior taken from wide declared bounds must not drown what the data show of the spread.
-        spread = min(spread, 4.0 * max(float(np.std(y)), 1e-6 * spread))
+        spread = min(spread, 2.0 * max(float(np.std(y)), 1e-6 * spread))
     rows = np.arange(n) if n <= FIT_ROWS else _informative_rows(y)
     sub = blocks[:, rows][:, :, rows]
     theta, nugget = _choose(kernel, sub, y[rows], spread=spread, noise=noise)

@@ -18,6 +18,7 @@ from novum.agents.optimizer.search import Finalists, search
 from novum.agents.optimizer.streams import Stream, open_stream
 from novum.agents.optimizer.study import Study, open_study
 from novum.agents.optimizer.surrogate import Belief, Surrogate
+from novum.agents.optimizer.threads import one_thread
 from novum.core.science import Hypothesis, Observation
 
 FIRST_DATA = 2
@@ -49,6 +50,10 @@ class OptimizerPlanner:
         Raises:
             GoalError: the goal's space is empty as written.
         """
+        with one_thread():
+            return self._plan(context)
+
+    def _plan(self, context: PlanningContext) -> Plan:
         generator = open_generator(context.goal)
         study = open_study(context, generator)
         hypotheses = self._again(context, study) if context.iteration == 0 else []

@@ -1,5 +1,6 @@
 """The namespace sandbox: warm zygotes per profile, pools of single-use children, supervised calls."""
 
+import logging
 import os
 import signal
 import sys
@@ -18,6 +19,8 @@ from novum.sandbox.json_data import encode_arguments
 from novum.sandbox.namespace.broker import Child, ChildLostError, Outcome, Zygote, supervise
 from novum.sandbox.text import decode_output
 
+_log = logging.getLogger(__name__)
+
 _ATTEMPTS: Final = 3
 _RESERVED: Final = ("/proc", "/dev", "/sys", "/etc", "/work", "/tmp", "/usr", "/bin", "/lib", "/lib64")  # noqa: S108
 
@@ -31,8 +34,13 @@ class _Line:
         self.waiting: deque[Child] = deque()
         self.preload = True
 
-    def end(self) -> None:
-        """End everything; the next call starts anew."""
+    def end(self, broken: Zygote | None = None) -> None:
+        """End everything; the next call starts anew.
+
+        With `broken`, only if that is still the zygote: a late report must not end its successor.
+        """
+        if broken is not None and broken is not self.zygote:
+            return
         while self.waiting:
             self.waiting.popleft().close()
         if self.zygote is not None:
@@ -49,10 +57,11 @@ class NamespaceSandbox:
     Args:
         pool_size: isolated children to keep ready per profile; 0 makes every call wait for its own.
 
-    Example:
-        >>> with NamespaceSandbox() as sandbox:  # doctest: +SKIP
-        ...     sandbox.run(SandboxRequest(entry="math:sqrt", arguments={})).status
-        <CallStatus.ERROR: 'error'>
+    Example::
+
+        with NamespaceSandbox() as sandbox:
+            request = SandboxRequest(entry="math:dist", arguments={...}, limits=Limits(wall_s=5))
+            result = sandbox.run(request)
     """
 
     name = "namespace"
@@ -91,7 +100,7 @@ class NamespaceSandbox:
             ended = True
         except SandboxBrokenError:
             with line.lock:
-                line.end()
+                line.end(child.origin)
             raise
         finally:
             # also on Ctrl-C: whatever interrupts us, the call ends with it
@@ -99,7 +108,7 @@ class NamespaceSandbox:
                 _end_now(child)
             child.close()
         self._refill(line, request.limits.scratch_mb)
-        return _result(outcome, self.name)
+        return _result(outcome, request.limits, self.name)
 
     def warm(self, profile: Profile) -> None:
         """Start the zygote of `profile` and its waiting children.
@@ -125,7 +134,8 @@ class NamespaceSandbox:
 
     def close(self) -> None:
         """End every process that this sandbox started. It may be called twice."""
-        self._closed = True
+        with self._lock:
+            self._closed = True
         self._finalizer()
 
     def __enter__(self) -> Self:
@@ -177,7 +187,10 @@ class NamespaceSandbox:
                 line.zygote.close()
                 line.zygote = None
                 line.preload = False
+                _log.info("profile %s starts threads while it is imported: not preloaded", profile.name)
                 line.zygote = _start(profile, preload=False)
+            for module, reason in line.zygote.broken_modules.items():
+                _log.warning("profile %s could not preload %s: %s", profile.name, module, reason)
         return line.zygote
 
     def _hand_over(self, line: _Line, request: SandboxRequest, arguments: str) -> Child:
@@ -198,7 +211,7 @@ class NamespaceSandbox:
                 child.close()
                 if isinstance(error, SandboxBrokenError):
                     with line.lock:
-                        line.end()
+                        line.end(child.origin)
                 raise
             else:
                 return child
@@ -247,7 +260,9 @@ def _start(profile: Profile, *, preload: bool) -> Zygote:
     package = Path(__file__).resolve().parents[2]
     installed = package.is_relative_to(Path(sys.prefix).resolve())
     own = None if installed else str(package.parent)
-    visible = [sys.base_prefix, sys.prefix, *([] if installed else [str(package)]), *profile.readable]
+    # beside an installed package lie the others that it needs; beside a checkout, anything may lie
+    beside = package.parent if package.parent.name in ("site-packages", "dist-packages") else package
+    visible = [sys.base_prefix, sys.prefix, *([] if installed else [str(beside)]), *profile.readable]
     shown = Profile(profile.name, profile.modules if preload else (), profile.readable)
     return Zygote(
         shown,
@@ -287,14 +302,16 @@ def _check_readable(profile: Profile) -> None:
             raise UsageError(f"readable path {path!r} of profile {profile.name!r} does not exist")
 
 
-def _result(outcome: Outcome, backend: str) -> SandboxResult:
+def _result(outcome: Outcome, limits: Limits, backend: str) -> SandboxResult:
     exit_code = os.WEXITSTATUS(outcome.status) if os.WIFEXITED(outcome.status) else None
     number = os.WTERMSIG(outcome.status) if os.WIFSIGNALED(outcome.status) else None
     value = None
     if outcome.verdict is not None:
         status, message = outcome.verdict
+    elif number == signal.SIGKILL and outcome.cpu_s >= limits.cpu_s:
+        status, message = CallStatus.TIMEOUT, f"used more than {limits.cpu_s:g} s of processor time"
     elif number == signal.SIGKILL:
-        status, message = CallStatus.KILLED, "killed from outside, or for its processor time"
+        status, message = CallStatus.KILLED, "killed from outside the sandbox"
     elif number is not None:
         status, message = CallStatus.CRASH, f"ended by signal {number} ({_signal_name(number)})"
     elif exit_code != 0 or not outcome.answer:

@@ -66,6 +66,7 @@ class Child:
     stdout: int
     stderr: int
     scratch_mb: int
+    origin: "Zygote"
     pidfd: int = -1
     proc: int = -1
     """Directory descriptor of the /proc of the child's own process namespace."""
@@ -203,7 +204,7 @@ class Zygote:
         stdout, their_stdout = os.pipe2(os.O_CLOEXEC)
         stderr, their_stderr = os.pipe2(os.O_CLOEXEC)
         theirs = [their_job.fileno(), their_result, their_stdout, their_stderr, their_report.fileno()]
-        child = Child(job, report, result, stdout, stderr, scratch_mb)
+        child = Child(job, report, result, stdout, stderr, scratch_mb, self)
         try:
             socket.send_fds(self._control, [json.dumps({"spawn": scratch_mb}).encode()], theirs)
         except OSError as error:

@@ -110,6 +110,8 @@ def _preload(modules: list[str]) -> dict[str, str]:
             importlib.import_module(module)
         except Exception as error:  # noqa: BLE001  (a library may raise anything while it is imported)
             broken[module] = f"{type(error).__name__}: {error}"
+    if "numpy" in sys.modules:
+        importlib.import_module("numpy.random")  # numpy loads it on first use: on seeding, in every call
     gc.collect()
     # what is here now is never collected: a collection would touch, and so copy, every shared page
     gc.freeze()

@@ -51,7 +51,7 @@ class Descriptors(Properties):
     version="1",
     method="RDKit",
     profile="chemistry",
-    preload=("rdkit.Chem.QED", "novum.tools.chemistry.descriptor_tables"),
+    preload=("rdkit.Chem.QED", "rdkit.Chem.Descriptors", "novum.tools.chemistry.descriptor_tables"),
     libraries=("rdkit",),
     nominal_cost_s=0.01,
     timeout_s=60,

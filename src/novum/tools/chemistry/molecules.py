@@ -30,6 +30,11 @@ def parse_smiles(smiles: str) -> "Mol":
     """
     from rdkit import Chem
 
+    # RDKit reads up to a space or an unknown letter and drops the rest in silence.
+    if not smiles.isascii() or any(letter.isspace() for letter in smiles):
+        raise ToolFailedError(
+            f"{smiles!r} is not a molecule: SMILES hold neither spaces nor letters with marks"
+        )
     with _captured_log() as log:
         molecule = Chem.MolFromSmiles(smiles)
     if molecule is None:

@@ -23,7 +23,8 @@ def outcome_of(reading: Reading) -> Sentence:
     """Return the sentence that a reader in a hurry reads."""
     record = reading.record
     if record.claims:
-        sentence = _headline(reading, next(iter(record.claims.values())))
+        claim = next(iter(record.claims.values()))
+        sentence = (*_headline(reading, claim), Piece(" It has "), *_won(reading, claim), Piece("."))
         more = len(record.claims) - 1
         if more:
             sentence += (Piece(f" {figures.count(more, 'further finding')} below.", kind="derived"),)
@@ -59,9 +60,8 @@ def finding_of(reading: Reading, claim: Claim) -> Finding:
         hypothesis=claim.hypothesis,
         headline=_headline(reading, claim),
         sentences=tuple(
-            sentence
-            for objective in reading.goal.objectives
-            for sentence in _property_sentences(reading, claim, objective.property)
+            _property_sentence(reading, claim, name)
+            for name in dict.fromkeys(v.property for v in claim.values)
         ),
         values=tuple(_finding_value(reading, claim, v) for v in claim.values),
         sanity=tuple((plain(name), passed) for name, passed in sorted(claim.sanity.items())),
@@ -83,13 +83,19 @@ def recalled_best(reading: Reading) -> tuple[Sentence, ...]:
         return ()
     value, seen = reading.recalled[0]
     cites = tuple(name for name in seen.source.split(",") if name)
-    pieces = [Piece("The best candidate known before, "), _label(seen), Piece(", has ")]
-    for i, objective in enumerate(reading.goal.objectives):
-        q = seen.values[objective.property]
-        pieces.append(Piece(f"{', ' if i else ''}{plain(objective.property)} "))
-        pieces.append(Piece(figures.quantity(q), cites if not i else (), "value" if not i else "quoted"))
+    values = ", ".join(
+        f"{plain(o.property)} {figures.quantity(seen.values[o.property])}" for o in reading.goal.objectives
+    )
     ending = "." if value.feasible else ", and does not keep every constraint."
-    return ((*pieces, Piece(ending)),)
+    return (
+        (
+            Piece("The best candidate known before, "),
+            _label(seen),
+            Piece(", has "),
+            Piece(values, cites, "value"),
+            Piece(ending),
+        ),
+    )
 
 
 def control_of(reading: Reading, control: CampaignRecord) -> ControlArm | None:
@@ -180,10 +186,11 @@ def _margin(
     axis = axis_of(own)
     difference = abs(value_of(own, *mine) - value_of(other, *theirs))
     if axis.kind == "property":
+        # Two values on both sides of a target differ by more than one is closer than the other.
         if own.goal.optimised[0].target is not None:
             return ()
-        return (Piece(f" by {with_unit(figures.number(difference), axis.unit)}", kind="derived"),)
-    return (Piece(f" by {figures.number(difference)} in {axis.label}", kind="derived"),)
+    said = f" by {with_unit(figures.number(difference), axis.unit)} in {axis.label}"
+    return (Piece(said, kind="derived"),)
 
 
 def _standing(reading: Reading, best: tuple[Merit, Observation] | None, prefix: str) -> Sentence:
@@ -225,6 +232,14 @@ def _values(reading: Reading, seen: Observation) -> Sentence:
     return tuple(pieces)
 
 
+def _won(reading: Reading, claim: Claim) -> Sentence:
+    pieces: list[Piece] = []
+    for name, won in {v.property: v.winning for v in claim.values}.items():
+        pieces.append(Piece(f"{', ' if pieces else ''}{plain(name)} "))
+        pieces.append(Piece(figures.quantity(won), reading.sources(claim.candidate.id, name), "value"))
+    return tuple(pieces)
+
+
 def _headline(reading: Reading, claim: Claim) -> Sentence:
     label = Piece(plain(claim.candidate.label), kind="label")
     winning = {v.property: v.winning.value for v in claim.values}
@@ -239,7 +254,15 @@ def _headline(reading: Reading, claim: Claim) -> Sentence:
                 Piece(" won the campaign, but the sealed check does not confirm it", (claim.id,)),
                 Piece("."),
             )
-        case ClaimStatus.UNCONFIRMED:
+        case ClaimStatus.SHORT:
+            return (
+                label,
+                Piece(" is the best candidate found, but it does not reach the goal", (claim.id,)),
+                Piece(": "),
+                Piece(plain(claim.reason), claim.evidence, "quoted"),
+                Piece("."),
+            )
+        case _:
             does = " met every objective" if met else " is the best candidate found"
             return (
                 label,
@@ -250,39 +273,33 @@ def _headline(reading: Reading, claim: Claim) -> Sentence:
             )
 
 
-def _property_sentences(reading: Reading, claim: Claim, name: str) -> list[Sentence]:
+def _property_sentence(reading: Reading, claim: Claim, name: str) -> Sentence:
+    """Return what a property won with, what it was predicted to be, and what the check found."""
     values = [v for v in claim.values if v.property == name]
-    if not values:
-        return []
-    won = values[0].winning
-    sentence: list[Piece] = [
-        Piece(plain(claim.candidate.label), kind="label"),
-        Piece(f" has {plain(name)} "),
-        Piece(figures.quantity(won), reading.sources(claim.candidate.id, name), "value"),
+    pieces: list[Piece] = [
+        Piece(f"{plain(name)} is "),
+        Piece(figures.quantity(values[0].winning), reading.sources(claim.candidate.id, name), "value"),
     ]
     predicted = reading.prediction(claim.hypothesis, name)
     if predicted is not None:
-        sentence += [
-            Piece(" and was predicted to have "),
+        pieces += [
+            Piece(" and was predicted to be "),
             Piece(figures.quantity(predicted), (claim.hypothesis,), "value"),
         ]
-    sentence.append(Piece("."))
-    return [tuple(sentence), *(_check_sentence(reading, claim, v) for v in values)]
+    pieces.append(Piece("."))
+    for value in values:
+        pieces += [Piece(" "), *_check(reading, claim, value)]
+    return tuple(pieces)
 
 
-def _check_sentence(reading: Reading, claim: Claim, value: ConfirmedValue) -> Sentence:
-    name = Piece(f"{plain(value.property)} ")
+def _check(reading: Reading, claim: Claim, value: ConfirmedValue) -> Sentence:
     if value.confirmed is None:
-        return (name, Piece("was not measured again, so it is unconfirmed", (claim.id,)), Piece("."))
+        return (Piece("It was not measured again, so this is unconfirmed", (claim.id,)), Piece("."))
     objective = next(o for o in reading.goal.objectives if o.property == value.property)
-    inside = meets(objective, value.confirmed.value)
-    bounded = objective.low is not None or objective.high is not None
-    verb = "was measured by another method, " if value.independent else "was measured again by "
     pieces = [
-        name,
-        Piece(verb),
+        Piece("Another method, " if value.independent else "Measured again by "),
         Piece(plain(value.method), kind="label"),
-        Piece(": "),
+        Piece(", gives " if value.independent else ", it is "),
         Piece(figures.quantity(value.confirmed), value.evidence, "value"),
     ]
     if value.shrinkage:
@@ -293,11 +310,11 @@ def _check_sentence(reading: Reading, claim: Claim, value: ConfirmedValue) -> Se
         ]
     elif value.shrinkage == 0:
         pieces.append(Piece(", the same as the value that won"))
-    if not inside:
+    if not meets(objective, value.confirmed.value):
         pieces.append(Piece(f"; this breaks the wish ({figures.wish(objective)})"))
     elif value.holds is False:
         pieces.append(Piece("; a method that always repeats itself did not repeat"))
-    elif bounded:
+    elif objective.low is not None or objective.high is not None:
         pieces.append(Piece(f"; the wish ({figures.wish(objective)}) holds"))
     return (*pieces, Piece("."))
 
@@ -342,12 +359,8 @@ def _shortfall(reading: Reading, seen: Observation) -> Sentence:
         bound = objective.low if low else objective.high
         assert bound is not None
         pieces += [
-            Piece(
-                f"{_joint(i, broken)}{plain(objective.property)} ({figures.wish(objective)}): it has "
-            ),
-            Piece(
-                figures.quantity(q), reading.sources(seen.candidate.id, objective.property), "value"
-            ),
+            Piece(f"{_joint(i, broken)}{plain(objective.property)} ({figures.wish(objective)}): it has "),
+            Piece(figures.quantity(q), reading.sources(seen.candidate.id, objective.property), "value"),
             Piece(
                 f", {with_unit(figures.number(abs(q.value - bound)), q.unit)} too {'low' if low else 'high'}",
                 kind="derived",

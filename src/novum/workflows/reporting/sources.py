@@ -106,9 +106,7 @@ def _is_known(name: str, record: CampaignRecord, control: CampaignRecord | None)
         return control is not None and name.removeprefix(CONTROL) in control.experiments
     if name in record.experiments or name in record.hypotheses or name in record.claims:
         return True
-    return any(
-        name in seen.source.split(",") for r in record.recalls.values() for seen in r.observations
-    )
+    return any(name in seen.source.split(",") for r in record.recalls.values() for seen in r.observations)
 
 
 def _numbers(text: str) -> set[str]:

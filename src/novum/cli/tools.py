@@ -1,0 +1,155 @@
+"""``novum tools``: what the agent can do, and a way to do it by hand."""
+
+import json as json_text
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from novum.cli import pages, render
+from novum.cli.options import JsonOption, WorkspaceOption, examples, open_workspace
+from novum.cli.terminal import show, write_json
+from novum.core.calls import ToolCall, ToolSpec
+from novum.core.errors import ToolArgumentError, ToolFailedError, UsageError
+from novum.core.quantity import DIMENSIONLESS
+
+if TYPE_CHECKING:
+    from novum.tools.registry import Registry
+
+app = typer.Typer(
+    rich_markup_mode=None,
+    add_completion=False,
+    no_args_is_help=True,
+    help="List, describe and call the tools.",
+    short_help="List, describe and call the tools.",
+    epilog="Example: novum tools run chemistry.descriptors smiles=CCO",
+)
+
+ToolArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="The tool's name, as 'novum tools list' gives it.")
+]
+
+
+@app.callback()
+def tools() -> None:
+    """List, describe and call the tools."""
+
+
+@app.command("list", epilog=examples("novum tools list", "novum tools list --json"))
+def list_tools(json: JsonOption = False) -> None:
+    """List the tools with the properties that they measure, and those that are missing or broken."""
+    registry = load_registry()
+    specs = [found.spec for found in registry.tools()]
+    if json:
+        write_json(
+            {
+                "tools": [
+                    {**spec.model_dump(mode="json"), "available": registry.is_available(spec)}
+                    for spec in specs
+                ],
+                "broken": [{"name": b.name, "error": b.error} for b in registry.broken.values()],
+            }
+        )
+        return
+    rows = [(s.name, s.version, s.method, state(s, registry), properties(s)) for s in specs]
+    show(render.table(("tool", "version", "method", "state", "properties [unit]"), rows))
+    if registry.broken:
+        broken = [(b.name, b.error) for b in registry.broken.values()]
+        show(render.table(("tool", "error"), broken, title="Could not be loaded"))
+
+
+@app.command("show", epilog=examples("novum tools show chemistry.descriptors"))
+def show_tool(name: ToolArgument, json: JsonOption = False) -> None:
+    """Show a tool: arguments, properties, units, bounds, errors, sources."""
+    registry = load_registry()
+    spec = registry.get(name).spec
+    if json:
+        write_json({**spec.model_dump(mode="json"), "available": registry.is_available(spec)})
+    else:
+        show(pages.tool(spec, availability=state(spec, registry).plain))
+
+
+@app.command(
+    "run",
+    epilog=examples(
+        "novum tools run chemistry.descriptors smiles=CCO", "novum tools run chemistry.xtb smiles=CCO --json"
+    ),
+)
+def run_tool(
+    name: ToolArgument,
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="KEY=VALUE...", help="Arguments; numbers may carry a unit, as t='300 K'."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Seed of the call.")] = 0,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Run it even if the result is known.")] = False,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Call a tool in its sandbox and print what it measured."""
+    with open_workspace(workspace, create=True) as opened:
+        spec = opened.registry.get(name).spec
+        given = parse_arguments(arguments or (), spec)
+        try:
+            found = opened.runner.run(ToolCall(tool=name, arguments=given, seed=seed), fresh=fresh)
+        except ToolArgumentError as error:  # here the caller is a person, not a planner
+            raise UsageError(f"{error}; 'novum tools show {name}' describes the arguments") from error
+    if json:
+        write_json(found.model_dump(mode="json"))
+    else:
+        show(pages.result(found))
+    if not found.ok:
+        raise ToolFailedError(f"{name}: {found.status.value}: {found.message}")
+
+
+def load_registry() -> "Registry":
+    """Return all tools; no workspace is needed for that."""
+    from novum.tools.registry import Registry
+
+    return Registry.load()
+
+
+def state(spec: ToolSpec, registry: "Registry") -> Text:
+    """Return whether a tool can be called, or what to install."""
+    missing = registry.get(spec.name).missing_libraries()
+    if not missing:
+        return Text("available", "green")
+    how = f"pip install 'novum[{spec.extra}]'" if spec.extra else f"install {', '.join(missing)}"
+    return render.text(f"missing: {how}", "yellow")
+
+
+def properties(spec: ToolSpec) -> str:
+    """Return what a tool measures, with units."""
+    return ", ".join(p.name if p.unit == DIMENSIONLESS else f"{p.name} [{p.unit}]" for p in spec.properties)
+
+
+def parse_arguments(pairs: Sequence[str], spec: ToolSpec) -> dict[str, Any]:
+    """Return ``key=value`` pairs as arguments: text where the tool takes text, else JSON where it is.
+
+    Raises:
+        UsageError: a pair that is none, or a key given twice.
+    """
+    schemas = spec.parameters.get("properties", {})
+    given: dict[str, Any] = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator or not key:
+            raise UsageError(f"{pair!r} is not of the form key=value, as smiles=CCO")
+        if key in given:
+            raise UsageError(f"argument {key!r} is given twice")
+        given[key] = value if schemas.get(key, {}).get("type") == "string" else parse_value(value)
+    return given
+
+
+def parse_value(value: str) -> Any:
+    """Return a value as JSON says it, or the text itself.
+
+    Example:
+        >>> parse_value("1.5"), parse_value("true"), parse_value("300 K")
+        (1.5, True, '300 K')
+    """
+    try:
+        return json_text.loads(value)
+    except json_text.JSONDecodeError:
+        return value

@@ -1,0 +1,190 @@
+"""``novum verify``: a campaign held against its own ledger, or against another campaign."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from novum.cli import render
+from novum.cli.options import (
+    CampaignArgument,
+    JsonOption,
+    WorkspaceOption,
+    complete_campaign,
+    examples,
+    open_workspace,
+    require_campaign,
+)
+from novum.cli.terminal import show, write_json
+from novum.core.digest import canonical_json
+from novum.core.errors import EvidenceError
+from novum.core.record import CampaignRecord
+
+if TYPE_CHECKING:
+    from novum.memory.ledger import Ledger
+    from novum.runtime import Workspace
+    from novum.workflows.replay import Difference
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+SHOWN = 5
+"""Differences named one by one; the rest are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was checked; `ok` is None where it could not be."""
+
+    name: str
+    ok: bool | None
+    said: str
+    differences: tuple["Difference", ...] = ()
+
+
+@app.command(
+    "verify",
+    short_help="Check a campaign against its own ledger.",
+    epilog=examples("novum verify maximise-qed-1", "novum verify maximise-qed-1 maximise-qed-2"),
+)
+def verify(
+    campaign: CampaignArgument,
+    other: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="OTHER",
+            help="A second campaign, to hold the decisions against.",
+            autocompletion=complete_campaign,
+        ),
+    ] = None,
+    replay: Annotated[
+        bool,
+        typer.Option("--replay/--no-replay", help="Decide a finished campaign again, from its record."),
+    ] = True,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Check a campaign against its own ledger: chain, registrations, verdicts, decisions.
+
+    No tool runs: results come from the record. With OTHER, say whether both decided the same. Whatever is
+    not as recorded is named, and the exit code is 5.
+    """
+    with open_workspace(workspace) as opened:
+        require_campaign(opened, campaign)
+        if other is not None:
+            require_campaign(opened, other)
+        checks = [check_chain(opened.ledger, campaign)]
+        digest = ""
+        if checks[0].ok:  # records of a broken chain are not evidence of anything
+            checks += check_record(opened.record(campaign))
+            checks.append(check_decisions(opened, campaign, replay=replay))
+            digest = opened.ledger.decision_digest(campaign)
+        if other is not None and checks[0].ok:
+            checks.append(compare(opened.ledger, campaign, other))
+    wrong = [c.name for c in checks if c.ok is False]
+    if json:
+        write_json(
+            {
+                "campaign": campaign,
+                "ok": not wrong,
+                "decisions": digest,
+                "checks": [check_json(c) for c in checks],
+            }
+        )
+    else:
+        show(*describe(campaign, digest, checks))
+    if wrong:
+        raise EvidenceError(f"campaign {campaign!r} does not hold: {', '.join(wrong)}")
+
+
+def check_chain(ledger: "Ledger", campaign: str) -> Check:
+    """Check that no record was changed, removed or put in."""
+    found = ledger.verify(campaign)
+    if found.ok:
+        return Check("hash chain", True, f"{found.n_records} records, head {found.head}")
+    return Check("hash chain", False, f"record {found.bad}: {found.reason}")
+
+
+def check_record(record: CampaignRecord) -> Iterator[Check]:
+    """Check the arithmetic of a record: registrations and verdicts."""
+    from novum.workflows.replay import check_registrations, check_verdicts
+
+    hypotheses, judged = len(record.hypotheses), len(render.record_verdicts(record))
+    wrong = check_registrations(record)
+    yield _check("registrations", wrong, f"{hypotheses} hypotheses predict what was registered")
+    wrong = check_verdicts(record)
+    yield _check("verdicts", wrong, f"{judged} verdicts follow from predictions and measurements")
+
+
+def check_decisions(workspace: "Workspace", campaign: str, *, replay: bool) -> Check:
+    """Check every decision by deciding again, where that is asked for and the campaign has finished."""
+    from novum.agents.choose import open_planner
+    from novum.workflows import replay as replays
+
+    if not replay:
+        return Check("decisions", None, "not decided again: --no-replay")
+    if workspace.ledger.find(campaign, "finished") is None:
+        return Check("decisions", None, "not decided again: the campaign has not finished")
+    wrong = replays.replay(workspace.ledger.events(campaign), workspace.registry, open_planner)
+    return _check("decisions", wrong, "decided again from the record, all the same")
+
+
+def _check(name: str, wrong: "list[Difference]", fine: str) -> Check:
+    if not wrong:
+        return Check(name, True, fine)
+    return Check(name, False, f"{len(wrong)} differ from the record", tuple(wrong))
+
+
+def compare(ledger: "Ledger", campaign: str, other: str) -> Check:
+    """Check that two campaigns decided the same, and say where they first did not."""
+    from novum.workflows.replay import Difference
+
+    name = f"same as {other}"
+    if ledger.decision_digest(campaign) == ledger.decision_digest(other):
+        return Check(name, True, "both made the same decisions")
+    ours, theirs = decisions(ledger, campaign), decisions(ledger, other)
+    for key in dict.fromkeys([*ours, *theirs]):
+        one, two = ours.get(key, "nothing"), theirs.get(key, "nothing")
+        if one != two:
+            start = next((i for i, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), 0)
+            begin = max(0, start - 40)
+            difference = Difference(key, one[begin : start + 80], two[begin : start + 80])
+            return Check(name, False, f"they first differ at {key!r}", (difference,))
+    return Check(name, False, "they made the same decisions in another order")
+
+
+def decisions(ledger: "Ledger", campaign: str) -> dict[str, str]:
+    """Return the decisive part of every event by its key."""
+    return {
+        event.key(): canonical_json(decision)
+        for event in ledger.events(campaign)
+        if (decision := event.decision()) is not None
+    }
+
+
+def describe(campaign: str, digest: str, checks: list[Check]) -> list[Any]:
+    """Return the checks as a table, with their first differences."""
+    marks = {True: Text("ok", "green"), False: Text("wrong", "bold red"), None: Text("skipped", "yellow")}
+    shown: list[Any] = [render.table(("check", "", "found"), [(c.name, marks[c.ok], c.said) for c in checks])]
+    for check in checks:
+        for d in check.differences[:SHOWN]:
+            shown.append(render.line(render.text(f"{check.name}, {d.where}", "bold")))
+            shown.append(render.fields([("  recorded", d.recorded), ("  found", d.found)]))
+        if len(check.differences) > SHOWN:
+            shown.append(render.line(f"… and {len(check.differences) - SHOWN} more"))
+    if digest:
+        shown.append(render.fields([("decisions", f"sha256 {digest}"), ("campaign", campaign)]))
+    return shown
+
+
+def check_json(check: Check) -> dict[str, Any]:
+    """Return a check as JSON data."""
+    return {
+        "name": check.name,
+        "ok": check.ok,
+        "found": check.said,
+        "differences": [
+            {"where": d.where, "recorded": d.recorded, "found": d.found} for d in check.differences
+        ],
+    }

@@ -15,7 +15,7 @@ help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 demo: $(READY) ## set up, then run a molecular discovery campaign to its report
-	$(BIN)/novum --workspace .novum run examples/wide_gap_druglike.yaml --control random
+	$(BIN)/novum run examples/wide_gap_druglike.yaml --control random
 
 test: $(TESTING) ## set up, then run every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile

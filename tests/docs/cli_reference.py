@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
-WIDTH = 100
+WIDTH = 80
 
 HEAD = """# Commands
 
@@ -33,7 +33,6 @@ def cli_reference() -> str:
 
 def _commands(command: Any, path: str, parent: Any) -> list[tuple[str, Any, Any]]:
     context = command.make_context(path.rpartition(" ")[2], [], parent=parent, resilient_parsing=True)
-    context.terminal_width = context.max_content_width = WIDTH
     found = [(path, command, context)]
     for name, child in getattr(command, "commands", {}).items():
         found += _commands(child, f"{path} {name}", context)

@@ -19,7 +19,8 @@ from novum.cli.options import (
     open_workspace,
     require_campaign,
 )
-from novum.cli.pursuit import Pursuit, go_on, person, stopping_in_order
+from novum.cli.pursuit import Pursuit, go_on, person
+from novum.cli.stopping import stopping_in_order
 from novum.cli.terminal import err, show, to_json, write_json, write_text
 from novum.cli.watch import open_watch
 from novum.core.errors import UsageError

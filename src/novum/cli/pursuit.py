@@ -2,14 +2,10 @@
 
 import os
 import pwd
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -20,7 +16,6 @@ from novum.cli.terminal import err, out, show, to_json
 from novum.cli.verify import check_chain, check_record
 from novum.cli.watch import Watch
 from novum.core.errors import InfrastructureError, UsageError
-from novum.core.events import CampaignFinished, Event, Interrupted
 from novum.core.goals import Confirmation, Goal
 from novum.core.record import CampaignRecord
 
@@ -49,33 +44,6 @@ class Pursuit:
     def suggest(self, *words: str) -> str:
         """Return a command line for this workspace."""
         return command(*words, workspace=self.given)
-
-
-@contextmanager
-def stopping_in_order(watch: Watch) -> Iterator[Callable[[str, Event], None]]:
-    """Make SIGTERM stop a campaign as Ctrl-C does: in order, with its last event written.
-
-    Yields:
-        The listener to give to the workspace. It passes events to `watch`, and stops the campaign at the
-        next event where a library has swallowed the KeyboardInterrupt, as imports and callbacks may.
-    """
-    requested = threading.Event()
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        requested.set()
-        raise KeyboardInterrupt
-
-    def listen(campaign: str, event: Event) -> None:
-        watch(campaign, event)
-        if requested.is_set() and not isinstance(event, Interrupted | CampaignFinished):
-            raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield listen
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def person() -> str:

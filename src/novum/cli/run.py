@@ -14,7 +14,8 @@ from novum.cli.options import (
     get_record,
     open_workspace,
 )
-from novum.cli.pursuit import Pursuit, create_control, find_control, go_on, stopping_in_order
+from novum.cli.pursuit import Pursuit, create_control, find_control, go_on
+from novum.cli.stopping import stopping_in_order
 from novum.cli.watch import open_watch
 from novum.core.errors import UsageError
 

@@ -4,7 +4,7 @@ import builtins
 from enum import StrEnum
 from typing import Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from novum.core.frozen import Frozen
 from novum.core.quantity import DIMENSIONLESS, canonical_unit
@@ -66,8 +66,12 @@ class Objective(Frozen):
             raise ValueError("at_most needs a bound")
         if self.low is not None and self.high is not None and self.low >= self.high:
             raise ValueError(f"impossible interval: {self.low:g} is not below {self.high:g}")
-        canonical_unit(self.unit)
         return self
+
+    @field_validator("unit")
+    @classmethod
+    def _canonical_unit(cls, unit: str) -> str:
+        return canonical_unit(unit)
 
     @builtins.property
     def is_optimised(self) -> bool:

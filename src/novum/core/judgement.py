@@ -117,8 +117,8 @@ def judge(
     scale = math.hypot(expected.std or 0.0, spread)
     z = (seen.value - expected.value) / scale if scale > 0 else None
     slack = two_sided(rule.level) * spread
-    low = -math.inf if rule.low is None else rule.low - slack
-    high = math.inf if rule.high is None else rule.high + slack
+    low = -math.inf if rule.low is None else _bound(rule.low, rule, expected) - slack
+    high = math.inf if rule.high is None else _bound(rule.high, rule, expected) + slack
     if not low <= seen.value <= high:
         side = "below" if seen.value < low else "above"
         bound = low if seen.value < low else high
@@ -128,6 +128,25 @@ def judge(
         why = f"inside, but the noise ({spread:.2g} {seen.unit}) exceeds the predicted spread ({own:.2g})"
         return verdict(Outcome.INCONCLUSIVE, why, seen, z)
     return verdict(Outcome.SUPPORTED, f"{seen} is inside the allowed outcomes", seen, z)
+
+
+def _bound(value: float, rule: FalsificationRule, expected: Quantity) -> float:
+    return Quantity(value=value, unit=rule.unit).to(expected.unit).value
+
+
+def noise_of(prediction: Prediction, floors: Mapping[str, Quantity]) -> float:
+    """Return the noise floor of a prediction's property in the prediction's unit; 0 where none is known.
+
+    Args:
+        prediction: what is judged.
+        floors: property → noise floor, its `value` being the standard deviation itself.
+    """
+    floor = floors.get(prediction.property)
+    if floor is None:
+        return 0.0
+    # As a spread around zero, because a spread has no offset (°C).
+    spread = Quantity(value=0.0, unit=floor.unit, std=floor.value).to(prediction.expected.unit).std
+    return spread or 0.0
 
 
 def noise_floor(groups: Iterable[Sequence[float]]) -> float | None:

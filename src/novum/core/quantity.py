@@ -58,7 +58,7 @@ class Quantity(Frozen):
         """Return the same quantity in `unit`; the standard deviation is scaled with it.
 
         Raises:
-            UnitError: `unit` is unknown or of another dimension.
+            UnitError: `unit` is unknown or of another dimension, or the number would not be finite in it.
         """
         unit = canonical_unit(unit)
         if unit == self.unit:
@@ -66,7 +66,9 @@ class Quantity(Frozen):
         value = convert(self.value, self.unit, unit)
         std = None
         if self.std is not None:
-            std = abs(convert(self.value + self.std, self.unit, unit) - value)
+            std = _convert_spread(self.value, self.std, self.unit, unit)
+        if not math.isfinite(value) or (std is not None and not math.isfinite(std)):
+            raise UnitError(f"{self} is too large to be written in {unit!r}")
         return self.model_copy(update={"value": value, "unit": unit, "std": std})
 
     def __str__(self) -> str:
@@ -74,7 +76,7 @@ class Quantity(Frozen):
         if not self.std:
             return f"{self.value:.6g}{unit}"
         digits = max(0, 1 - math.floor(math.log10(self.std)))
-        if digits > 9:
+        if digits > 9 or max(abs(self.value), self.std) >= 1e15:
             return f"{self.value:.6g} ± {self.std:.2g}{unit}"
         return f"{self.value:.{digits}f} ± {self.std:.{digits}f}{unit}"
 
@@ -110,7 +112,7 @@ def convert(value: float, unit: str, to: str) -> float:
 
     registry = _registry()
     try:
-        converted: Any = registry.Quantity(value, _pint_name(unit)).to(_pint_name(to))
+        converted: Any = registry.Quantity(value, _known_unit(unit)).to(_known_unit(to))
     except pint.DimensionalityError as error:
         raise UnitError(
             f"cannot turn {unit!r} into {to!r}: they measure different things ({error.dim1} and {error.dim2})"
@@ -120,9 +122,13 @@ def convert(value: float, unit: str, to: str) -> float:
 
 
 def is_compatible(unit: str, other: str) -> bool:
-    """Say whether two known units measure the same dimension."""
+    """Say whether two units measure the same dimension.
+
+    Raises:
+        UnitError: a unit is unknown.
+    """
     registry = _registry()
-    return bool(registry.Unit(_pint_name(unit)).is_compatible_with(registry.Unit(_pint_name(other))))
+    return bool(registry.Unit(_known_unit(unit)).is_compatible_with(registry.Unit(_known_unit(other))))
 
 
 def propagate(function: Callable[..., Any], /, *quantities: Quantity) -> Quantity:
@@ -132,7 +138,7 @@ def propagate(function: Callable[..., Any], /, *quantities: Quantity) -> Quantit
     receives numbers that know their unit and standard deviation, and may use arithmetic on them.
 
     Raises:
-        UnitError: the arithmetic mixes dimensions.
+        UnitError: the arithmetic mixes dimensions, or multiplies on a scale with an offset (°C).
 
     References:
         First-order (linear) propagation, JCGM 100:2008 (GUM), section 5.1.
@@ -147,10 +153,13 @@ def propagate(function: Callable[..., Any], /, *quantities: Quantity) -> Quantit
     from uncertainties import ufloat
 
     registry = _registry()
-    arguments = [registry.Quantity(ufloat(q.value, q.std or 0.0), _pint_name(q.unit)) for q in quantities]
+    arguments = [
+        registry.Quantity(ufloat(q.value, q.std) if q.std else q.value, _pint_name(q.unit))
+        for q in quantities
+    ]
     try:
         result = registry.Quantity(function(*arguments))
-    except pint.DimensionalityError as error:
+    except pint.PintError as error:
         raise UnitError(str(error)) from error
     magnitude: Any = result.magnitude
     unit = f"{result.units:~D}" or DIMENSIONLESS
@@ -168,18 +177,31 @@ def _registry() -> "pint.UnitRegistry[Any]":
     return pint.UnitRegistry(cache_folder=None)
 
 
+def _convert_spread(value: float, std: float, unit: str, to: str) -> float:
+    if convert(2.0, unit, to) == 2 * convert(1.0, unit, to):
+        return abs(convert(std, unit, to))
+    # An offset or a logarithm: what the spread is at this value.
+    return abs(convert(value + std, unit, to) - convert(value, unit, to))
+
+
+def _known_unit(unit: str) -> str:
+    return _pint_name(canonical_unit(unit))
+
+
 def _pint_name(unit: str) -> str:
     return "dimensionless" if unit == DIMENSIONLESS else unit
 
 
 @lru_cache(maxsize=1024)
 def _canonical_unit(unit: str) -> str:
+    from tokenize import TokenError
+
     import pint
 
     registry = _registry()
     try:
         parsed = registry.Unit(unit)
-    except (pint.PintError, AssertionError, ValueError, TypeError) as error:
+    except (pint.PintError, AssertionError, ValueError, TypeError, TokenError) as error:
         raise UnitError(
             f"unknown unit {unit!r}; units are written as 'eV', 'kcal/mol', 'angstrom', '%'"
         ) from error

@@ -25,7 +25,7 @@ from novum.core.events import (
     Told,
 )
 from novum.core.goals import Goal
-from novum.core.judgement import Merit, merit
+from novum.core.judgement import Merit, is_goal_met, merit
 from novum.core.quantity import Quantity
 from novum.core.science import (
     Claim,
@@ -215,14 +215,17 @@ class CampaignRecord:
     def merits(self, scales: dict[str, float]) -> list[tuple[Merit, Observation]]:
         """Return the completely measured observations with their merit, best first.
 
-        Equal merits keep the order of `observations`.
+        What meets the whole goal, success values included, comes before what does not; then the merit
+        decides; equal ones keep the order of `observations`.
         """
-        rated = []
+        rated: list[tuple[bool, Merit, Observation]] = []
         for seen in self.observations():
             values = {name: q.value for name, q in seen.values.items()}
             if not seen.failed and all(o.property in values for o in self.goal.objectives):
-                rated.append((merit(self.goal, values, scales=scales), seen))
-        return sorted(rated, key=lambda pair: pair[0], reverse=True)
+                met = is_goal_met(self.goal, values)
+                rated.append((met, merit(self.goal, values, scales=scales), seen))
+        rated.sort(key=lambda row: row[:2], reverse=True)
+        return [(value, seen) for _, value, seen in rated]
 
 
 def observation(entries: list[ExperimentRecord]) -> Observation:

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from novum.core.calls import ToolCall
 from novum.core.digest import digest
 from novum.core.frozen import Frozen
-from novum.core.quantity import Quantity
+from novum.core.quantity import DIMENSIONLESS, Quantity
 from novum.core.spaces import Candidate
 
 
@@ -38,16 +38,19 @@ class FalsificationRule(Frozen):
             raise ValueError(f"rule {self.kind.value!r} needs a lower bound")
         if self.kind is not FalsificationKind.AT_LEAST and self.high is None:
             raise ValueError(f"rule {self.kind.value!r} needs an upper bound")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"impossible interval: {self.low:g} is above {self.high:g}")
         return self
 
     def __str__(self) -> str:
+        unit = "" if self.unit == DIMENSIONLESS else f" {self.unit}"
         match self.kind:
             case FalsificationKind.INTERVAL:
-                return f"refuted outside {self.low:.4g} to {self.high:.4g} {self.unit}".replace(" 1", "")
+                return f"refuted outside {self.low:.4g} to {self.high:.4g}{unit}"
             case FalsificationKind.AT_LEAST:
-                return f"refuted below {self.low:.4g} {self.unit}"
+                return f"refuted below {self.low:.4g}{unit}"
             case FalsificationKind.AT_MOST:
-                return f"refuted above {self.high:.4g} {self.unit}"
+                return f"refuted above {self.high:.4g}{unit}"
 
 
 class Prediction(Frozen):

@@ -125,7 +125,7 @@ Parameter = Annotated[ContinuousParameter | IntegerParameter | ChoiceParameter, 
 class LinearConstraint(Frozen):
     """sum(coefficients[name] * parameter) <= bound, over numeric parameters."""
 
-    coefficients: dict[str, float] = Field(min_length=1)
+    coefficients: dict[str, Annotated[float, Field(allow_inf_nan=False)]] = Field(min_length=1)
     bound: float = Field(allow_inf_nan=False)
 
 

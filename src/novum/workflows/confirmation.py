@@ -280,7 +280,7 @@ def _confirmed(
         if len(found) > 1:
             spread = stdev(m.quantity.value for m in found) / math.sqrt(len(found))
             quantity = quantity.model_copy(update={"std": spread, "kind": UncertaintyKind.MEASUREMENT})
-        independent = assay is not None and method != assay.method
+        independent = assay is not None and found[0].tool != assay.source_name and method != assay.method
         wanted = record.goal.confirmation.objective(objective) if independent else objective
         holds = meets(wanted, quantity.to(wanted.unit).value)
         if not independent and assay is not None and assay.tool and not assay.tool.stochastic_in_seed:

@@ -188,9 +188,10 @@ class Discovery:
             given = DiscoveryState(iteration=0, action="continue")
         elif snapshot.interrupts:
             kind = snapshot.interrupts[0].value["kind"]
-            if kind == "approve" and answer is None:
+            if kind == "approve" and not answer:
                 return {"__interrupt__": snapshot.interrupts}
-            given = Command(resume=dict(answer) if answer else True)
+            # What a person measured is in the ledger: the step looks there, and asks again for the rest.
+            given = Command(resume=dict(answer)) if kind == "approve" and answer else None
         else:
             given = None
         return dict(graph.invoke(given, config, durability="sync"))

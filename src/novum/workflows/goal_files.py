@@ -89,8 +89,8 @@ class ParameterEntry(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    low: float | None = None
-    high: float | None = None
+    low: float | None = Field(default=None, allow_inf_nan=False)
+    high: float | None = Field(default=None, allow_inf_nan=False)
     unit: str = DIMENSIONLESS
     log: bool = False
     integer: bool = False
@@ -161,7 +161,8 @@ def load_goal(source: str, registry: Registry, *, seed: int | None = None, **bud
             }
         )
     except ValidationError as error:
-        raise GoalError(_first(error)[1]) from error
+        location, message = _first(error)
+        raise GoalError(message, key=".".join(map(str, location)) or None) from error
 
 
 def is_goal_path(source: str) -> bool:
@@ -270,6 +271,8 @@ def read_yaml(path: Path) -> Any:
         ) from error
     except YAMLError as error:
         raise GoalError(f"not valid YAML: {error}") from error
+    except (RecursionError, ValueError) as error:  # nested without end; a date that is none
+        raise GoalError(f"not valid YAML: {str(error) or type(error).__name__}") from error
     if not isinstance(data, Mapping):
         raise GoalError("a goal file is a mapping with the key 'objectives'; see 'novum init'", line=1)
     return data
@@ -328,7 +331,7 @@ class _FileReader:
 
     def _space(self, given: dict[str, Any], hidden: list[Objective]) -> Space:
         kind = given.get("kind", "molecules")
-        if kind not in SPACES:
+        if not isinstance(kind, str) or kind not in SPACES:
             raise self._error(
                 ("space", "kind"),
                 f"unknown kind {kind!r}{_nearest(str(kind), SPACES)}; kinds are {', '.join(SPACES)}",
@@ -346,7 +349,9 @@ class _FileReader:
                     where, file = ("space", "start"), self.path.parent / start
                     molecules = self._at(where, load_start_molecules, file)
                 else:
-                    molecules = self._at(("space", "start"), check_smiles, start)
+                    for index, one in enumerate(start):
+                        self._at(("space", "start", index), check_smiles, [one], first=index + 1)
+                    molecules = tuple(start)
                 limits = entry.model_dump(exclude={"start"})
                 return self._validate(MoleculeSpace, {**limits, "start": molecules}, ("space",))
             case PoolEntry():
@@ -372,10 +377,11 @@ class _FileReader:
                 raise self._error(where, "write {low: 0, high: 1, unit: …} or {options: [a, b]}")
             self._check_keys(ParameterEntry, where)
             parameters.append(self._at(where, _parameter, name, self._validate(ParameterEntry, given, where)))
-        constraints = [
-            self._validate(LinearConstraint, given, ("space", "constraints", index))
-            for index, given in enumerate(entry.constraints)
-        ]
+        constraints = []
+        for index, given in enumerate(entry.constraints):
+            where = ("space", "constraints", index)
+            self._check_keys(LinearConstraint, where)
+            constraints.append(self._validate(LinearConstraint, given, where))
         return self._validate(
             ParameterSpace, {"parameters": parameters, "constraints": constraints}, ("space",)
         )
@@ -399,9 +405,11 @@ class _FileReader:
             location, message = _first(error)
             raise self._error((*where, *location), message) from error
 
-    def _at(self, where: tuple[str | int, ...], function: Callable[..., Result], *args: Any) -> Result:
+    def _at(
+        self, where: tuple[str | int, ...], function: Callable[..., Result], *args: Any, **options: Any
+    ) -> Result:
         try:
-            return function(*args)
+            return function(*args, **options)
         except ValidationError as error:
             raise self._error(where, _first(error)[1]) from error
         except UsageError as error:
@@ -435,15 +443,19 @@ class _FileReader:
 
 
 def _parameter(name: str, entry: ParameterEntry) -> ContinuousParameter | IntegerParameter | ChoiceParameter:
+    unit = canonical_unit(entry.unit)
     if entry.options is not None:
+        if entry.low is not None or entry.high is not None or entry.log or entry.integer:
+            raise GoalError("a parameter has options, or a range, not both")
         return ChoiceParameter(name=name, options=tuple(entry.options))
     if entry.low is None or entry.high is None:
         raise GoalError("a parameter needs low and high, or options")
     if entry.integer:
         if entry.low != int(entry.low) or entry.high != int(entry.high):
             raise GoalError("an integer parameter needs whole bounds")
-        return IntegerParameter(name=name, low=int(entry.low), high=int(entry.high), unit=entry.unit)
-    unit = canonical_unit(entry.unit)
+        if entry.log:
+            raise GoalError("an integer parameter has no logarithmic scale; leave out 'log' or 'integer'")
+        return IntegerParameter(name=name, low=int(entry.low), high=int(entry.high), unit=unit)
     return ContinuousParameter(name=name, low=entry.low, high=entry.high, unit=unit, log=entry.log)
 
 
@@ -458,7 +470,10 @@ def _first(error: ValidationError) -> tuple[tuple[str | int, ...], str]:
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] not in ("value_error", "missing"):
         message = f"{message}, not {first['input']!r}"
-    location = tuple(part for part in first["loc"] if part not in ("str", "WishEntry"))
+    # pydantic names the members of a union as well: str, WishEntry, list[union[str,WishEntry]]
+    location = tuple(
+        part for part in first["loc"] if part not in ("str", "WishEntry") and "[" not in str(part)
+    )
     return location, message
 
 

@@ -63,7 +63,8 @@ class CampaignKnowledge:
             found += self._base.measurements(name, conditions=conditions_of(assay, self._goal.space))
         for tool in dict.fromkeys(a.tool.name for a in assays.values() if a.tool):
             found += self._base.items.query(relation=FAILS, conditions={"tool": tool})
-        names = set(argument_names(self._goal.space))
+        space = self._goal.space
+        names = set(space.rows[0].arguments if isinstance(space, PoolSpace) else argument_names(space))
         return tuple(item for item in found if names <= set(item.arguments))
 
     def record(self, items: Iterable[KnowledgeItem]) -> tuple[str, ...]:

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from novum.core.calls import ToolResult
+from novum.core.calls import ToolCall, ToolResult
 from novum.core.science import Experiment, Measurement, Origin
+from novum.core.spaces import Candidate
 from novum.workflows.assays import Assay
 
 
@@ -20,7 +21,10 @@ def measurements_of(
         for result in results:
             if not result.ok or name not in result.properties:
                 continue
-            if not experiment.sealed and (assay.tool is None or assay.tool.name != result.call.tool):
+            own = assay.tool is not None and assay.tool.name == result.call.tool
+            if not (own or experiment.sealed):
+                continue
+            if own and not _is_call_of(assay, result.call, experiment.candidate):
                 continue
             measured.append(
                 Measurement(
@@ -36,3 +40,12 @@ def measurements_of(
                 )
             )
     return tuple(measured)
+
+
+def _is_call_of(assay: Assay, call: ToolCall, candidate: Candidate) -> bool:
+    """Say whether a call of the assay's tool has the assay's options: a goal may ask one tool in two ways."""
+    options = assay.objective.options
+    return set(options) <= set(call.arguments) and all(
+        value == options[name] if name in options else name == "smiles" or value == candidate.arguments.get(name)
+        for name, value in call.arguments.items()
+    )

@@ -31,7 +31,7 @@ from novum.core.events import (
     Recorded,
 )
 from novum.core.goals import POOL
-from novum.core.judgement import judge, noise_floor
+from novum.core.judgement import judge, noise_floor, noise_of
 from novum.core.knowledge import KnowledgeItem
 from novum.core.quantity import Quantity
 from novum.core.record import CampaignRecord, ExperimentRecord
@@ -426,7 +426,7 @@ class DiscoveryNodes:
         space = self.goal.space
         measurements = []
         for name, assay in self.assays.items():
-            if assay.source != POOL:
+            if assay.source != POOL or experiment.sealed:  # a table read twice confirms nothing
                 continue
             assert isinstance(space, PoolSpace)
             value = space.measured[name].get(experiment.candidate.id)
@@ -477,7 +477,7 @@ class DiscoveryNodes:
                 prediction,
                 entry.measured(prediction.property, prediction.tool or self._own_tool(prediction.property)),
                 experiment=entry.experiment.id,
-                noise=noise[prediction.property].value if prediction.property in noise else 0.0,
+                noise=noise_of(prediction, noise),
                 reason=entry.failed,
             )
             for prediction in hypothesis.predictions

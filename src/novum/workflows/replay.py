@@ -7,9 +7,10 @@ from typing import Any
 from novum.agents.base import Planner
 from novum.core.digest import canonical_json
 from novum.core.errors import EvidenceError
-from novum.core.events import ConfirmationPlanned, Event, Hypothesised
-from novum.core.judgement import judge
+from novum.core.events import CampaignStarted, ConfirmationPlanned, Event, Hypothesised, Recalled
+from novum.core.judgement import judge, noise_of
 from novum.core.knowledge import KnowledgeItem
+from novum.core.quantity import Quantity
 from novum.core.record import CampaignRecord
 from novum.core.science import Verdict
 from novum.tools.registry import Registry
@@ -44,18 +45,18 @@ def check_registrations(record: CampaignRecord) -> list[Difference]:
 def check_verdicts(record: CampaignRecord) -> list[Difference]:
     """Return the verdicts that the recorded predictions and measurements do not give again."""
     differences = []
-    for verdict in [*record.verdicts, *record.sealed_verdicts]:
-        again = _judge_again(record, verdict)
-        if again != verdict:
-            differences.append(
-                Difference(
-                    f"{verdict.hypothesis} {verdict.property}", verdict.outcome.value, again.outcome.value
+    for judged in record.judgements.values():
+        for verdict in judged.verdicts:
+            again = _judge_again(record, verdict, judged.noise)
+            if again != verdict:
+                texts = (canonical_json(v.model_dump(mode="json")) for v in (verdict, again))
+                differences.append(
+                    Difference(f"{verdict.hypothesis} {verdict.property}", *_shorten(*texts))
                 )
-            )
     return differences
 
 
-def _judge_again(record: CampaignRecord, verdict: Verdict) -> Verdict:
+def _judge_again(record: CampaignRecord, verdict: Verdict, noise: Mapping[str, Quantity]) -> Verdict:
     assert record.started is not None
     hypothesis = record.hypotheses[verdict.hypothesis]
     prediction = next(
@@ -68,7 +69,7 @@ def _judge_again(record: CampaignRecord, verdict: Verdict) -> Verdict:
         prediction,
         entry.measured(verdict.property, verdict.tool or own),
         experiment=verdict.experiment,
-        noise=verdict.noise,
+        noise=noise_of(prediction, noise),
         reason=entry.failed,
     )
 
@@ -78,11 +79,13 @@ class _Collector:
 
     def __init__(self, recorded: Iterable[Event]) -> None:
         self._recorded = {event.key(): event for event in recorded}
+        self._seen: set[str] = set()
         self.differences: list[Difference] = []
 
     def append(self, campaign: str, event: Event) -> bool:  # noqa: ARG002 - the protocol's signature
         key, decision = event.key(), event.decision()
         known = self._recorded.get(key)
+        self._seen.add(key)
         if decision is not None:
             before = canonical_json(known.decision()) if known is not None else "nothing"
             after = canonical_json(decision)
@@ -92,6 +95,15 @@ class _Collector:
 
     def append_many(self, campaign: str, events: Iterable[Event]) -> list[bool]:
         return [self.append(campaign, event) for event in events]
+
+
+    def close(self) -> None:
+        """Add the decisions on record that were not taken again; what was given counts as taken."""
+        for key, event in self._recorded.items():
+            decision = event.decision()
+            given = isinstance(event, CampaignStarted | Recalled)
+            if decision is not None and not given and key not in self._seen:
+                self.differences.append(Difference(key, canonical_json(decision)[:120], "nothing"))
 
 
 class _RecordedKnowledge:
@@ -150,6 +162,7 @@ def replay(
         graph.invoke({"iteration": 0, "action": "continue"}, {"recursion_limit": 10_000})
     except EvidenceError as error:
         collector.differences.append(Difference("experiments", "recorded results", str(error)))
+    collector.close()
     return collector.differences
 
 

@@ -29,14 +29,14 @@ def load_start_molecules(path: Path) -> tuple[str, ...]:
     return tuple(smiles for _, smiles in rows)
 
 
-def check_smiles(smiles: Iterable[str]) -> tuple[str, ...]:
-    """Return `smiles` if each can be read.
+def check_smiles(smiles: Iterable[str], *, first: int = 1) -> tuple[str, ...]:
+    """Return `smiles` if each can be read; `first` is the number of the first one.
 
     Raises:
         GoalError: one cannot; names its position.
     """
     checked = tuple(smiles)
-    for number, one in enumerate(checked, 1):
+    for number, one in enumerate(checked, first):
         _check(one, f"entry {number}")
     return checked
 
@@ -62,8 +62,11 @@ def load_pool(
         GoalError: no such file or column, no rows, a value that is no number, a SMILES that cannot be
             read; names the row.
     """
-    if not path.is_file():
-        raise GoalError(f"{str(path)!r} is {'a directory' if path.is_dir() else 'not there'}")
+    try:
+        if not path.is_file():
+            raise GoalError(f"{str(path)!r} is {'a directory' if path.is_dir() else 'not there'}")
+    except OSError as error:  # a name that is too long
+        raise GoalError(f"{str(path)!r} cannot be read: {error.strerror}") from error
     if path.suffix.lower() == ".sdf":
         table, smiles = _read_sdf(path), smiles or "smiles"
     else:
@@ -76,11 +79,15 @@ def load_pool(
             raise GoalError(
                 f"{str(path)!r} has no column {column!r}; it has {', '.join(map(str, table.columns))}"
             )
+    for column in hidden:
+        if column in (id_column, smiles, *features):
+            raise GoalError(f"column {column!r} is to be measured: it cannot name or describe a row as well")
     ids = [str(v) for v in table[id_column]] if id_column else [str(i + 1) for i in range(len(table))]
     repeated = next((name for name in ids if ids.count(name) > 1), None) if len(set(ids)) < len(ids) else None
     if repeated is not None:
         raise GoalError(f"column {id_column!r} names two rows {repeated!r}")
-    shown = [str(c) for c in table.columns if c != id_column and c not in hidden]
+    described = {smiles, *features}
+    shown = [str(c) for c in table.columns if (c != id_column or c in described) and c not in hidden]
     rows = []
     for name, (_, row) in zip(ids, table.iterrows(), strict=True):
         arguments = {c: _plain(row[c]) for c in shown}
@@ -133,6 +140,8 @@ def _read_text(path: Path) -> str:
         raise GoalError(f"there is no file {str(path)!r}") from error
     except IsADirectoryError as error:
         raise GoalError(f"{str(path)!r} is a directory") from error
+    except OSError as error:
+        raise GoalError(f"{str(path)!r} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise GoalError(f"{str(path)!r} is not UTF-8 text (byte {error.start})") from error
 
@@ -146,8 +155,14 @@ def _check(smiles: str, where: str) -> None:
 
 
 def _plain(value: Any) -> Any:
+    import pandas
+
     plain = value.item() if hasattr(value, "item") else value
-    return None if isinstance(plain, float) and not math.isfinite(plain) else plain
+    if isinstance(plain, str | bool | int) or (isinstance(plain, float) and math.isfinite(plain)):
+        return plain
+    if isinstance(plain, float) or plain is None or plain is pandas.NA or plain is pandas.NaT:
+        return None
+    return str(plain)  # a date, a decimal, a list: what a ledger can hold and read back
 
 
 def _number(value: Any, where: str) -> float | None:
@@ -156,4 +171,6 @@ def _number(value: Any, where: str) -> float | None:
         number = float(value)
     except (TypeError, ValueError) as error:
         raise GoalError(f"{where}: {value!r} is not a number") from error
-    return number if math.isfinite(number) else None
+    if math.isinf(number):
+        raise GoalError(f"{where}: {value!r} is not a finite number")
+    return None if math.isnan(number) else number

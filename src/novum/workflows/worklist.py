@@ -127,6 +127,7 @@ def parse_answers(text: str, record: CampaignRecord, *, by: str) -> list[Told]:
 
 
 def _rows(text: str) -> list[tuple[str, Mapping[str, Any]]]:
+    text = text.removeprefix("\ufeff")
     if text.lstrip().startswith(("[", "{")):
         try:
             data = json.loads(text)
@@ -138,9 +139,12 @@ def _rows(text: str) -> list[tuple[str, Mapping[str, Any]]]:
                 raise UsageError(f"entry {number}: expected an object with experiment and value")
         return [(f"entry {number}", row) for number, row in enumerate(rows, 1)]
     reader = csv.DictReader(io.StringIO(text))
-    if not reader.fieldnames or "experiment" not in reader.fieldnames:
-        raise UsageError("line 1: the header needs a column 'experiment'; 'novum ask' writes one")
-    return [(f"line {reader.line_num}", row) for row in reader]
+    try:
+        if not reader.fieldnames or "experiment" not in reader.fieldnames:
+            raise UsageError("line 1: the header needs a column 'experiment'; 'novum ask' writes one")
+        return [(f"line {reader.line_num}", row) for row in reader]
+    except csv.Error as error:
+        raise UsageError(f"line {reader.line_num}: not valid CSV: {error}") from error
 
 
 def _quantity(where: str, raw: Any, unit: Any, std: Any, task: Task) -> Quantity:

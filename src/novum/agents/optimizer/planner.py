@@ -76,7 +76,7 @@ class OptimizerPlanner:
             study, open_stream(seed, iteration, Stream.ACQUISITION), samples=self.effort.samples
         )
         rng = random_of(seed, iteration, Stream.SEARCH)
-        finalists = search(generator, study, surrogate, acquisition, rng, self.effort)
+        finalists = search(generator, study, surrogate, acquisition, rng, self.effort, n=wanted)
         if finalists is None:
             return Plan(tuple(hypotheses), self._notes(study, surrogate, 0))
         closed = study.closed | {h.candidate.id for h in hypotheses}

@@ -8,7 +8,7 @@ from itertools import islice
 import numpy as np
 
 from novum.agents.optimizer.acquisition import Acquisition
-from novum.agents.optimizer.effort import Effort
+from novum.agents.optimizer.effort import PER_PICK, Effort
 from novum.agents.optimizer.features import Array, Features
 from novum.agents.optimizer.generators.base import Generator, Proposal
 from novum.agents.optimizer.study import Study
@@ -45,10 +45,12 @@ def search(
     acquisition: Acquisition,
     rng: random.Random,
     effort: Effort,
+    *,
+    n: int,
 ) -> Finalists | None:
     """Return the proposals with the greatest expected gain; None where the space is exhausted.
 
-    A listed space is judged completely. Any other starts from a fresh sample of its start set and the
+    There are enough for a batch of `n`, as far as the space has them. A listed space is judged completely. Any other starts from a fresh sample of its start set and the
     best that is known, and evolves.
     """
 
@@ -64,6 +66,7 @@ def search(
         return None
     population = _judged(generator, started, score)
     considered = len(started)
+    survivors = max(effort.population, PER_PICK * n)
     if not generator.finite:
         seen = {p.key for p in started} | study.keys
         for _ in range(effort.generations):
@@ -71,7 +74,7 @@ def search(
             children = generator.offspring(parents, rng, effort.offspring, seen)
             seen |= {p.key for p in children}
             considered += len(children)
-            population = _survivors(generator, population, _judged(generator, children, score), effort)
+            population = _survivors(generator, population, _judged(generator, children, score), survivors)
     order = np.argsort(-population.score, kind="stable")[: effort.finalists].tolist()
     if not order:
         return None
@@ -92,13 +95,13 @@ def _judged(
     return _Population(proposals, features, score(features) if proposals else np.zeros(0))
 
 
-def _survivors(generator: Generator, old: _Population, new: _Population, effort: Effort) -> _Population:
+def _survivors(generator: Generator, old: _Population, new: _Population, n: int) -> _Population:
     """Return the best of both, asking the slow checks only of those that would survive."""
     proposals = old.proposals + new.proposals
     scores = np.concatenate([old.score, new.score])
     rows: list[int] = []
     for i in np.argsort(-scores, kind="stable").tolist():
-        if len(rows) == effort.population:
+        if len(rows) == n:
             break
         if generator.admits(proposals[i]):
             rows.append(i)

@@ -13,7 +13,7 @@ def one_thread() -> Iterator[None]:
     """
     # BLAS libraries must be loaded before they can be limited; scipy brings its own.
     import scipy.linalg  # noqa: F401
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1, user_api="blas"):
         yield

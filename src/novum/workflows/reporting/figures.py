@@ -5,8 +5,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from novum.core.errors import UnitError
 from novum.core.goals import Objective, ObjectiveKind
-from novum.core.quantity import DIMENSIONLESS, Quantity
+from novum.core.quantity import DIMENSIONLESS, Quantity, canonical_unit
 from novum.core.science import FalsificationKind, FalsificationRule
 from novum.sandbox.text import clean_text
 
@@ -52,9 +53,13 @@ def unit_text(unit: str) -> str:
     """Return a unit as people write it; empty for a pure number.
 
     Example:
-        >>> unit_text("cm**3/mol"), unit_text("1")
-        ('cm³/mol', '')
+        >>> unit_text("cm**3/mol"), unit_text("degC"), unit_text("1")
+        ('cm³/mol', '°C', '')
     """
+    try:
+        unit = canonical_unit(unit)
+    except UnitError:
+        return plain(unit)  # a parameter's unit is what a person wrote, known or not
     if unit == DIMENSIONLESS:
         return ""
     return unit.replace("**2", "²").replace("**3", "³").replace("*", "·")

@@ -2,15 +2,23 @@
 
 from collections.abc import Sequence
 
+from novum.core.goals import Objective
 from novum.core.judgement import Merit, is_goal_met, meets
 from novum.core.quantity import Quantity
 from novum.core.record import CampaignRecord
 from novum.core.science import Claim, ClaimStatus, ConfirmedValue, Observation
 from novum.workflows.reporting import figures
 from novum.workflows.reporting.figures import plain, with_unit
-from novum.workflows.reporting.progress import axis_of, progress, value_of
+from novum.workflows.reporting.progress import axis_of, is_met, progress, value_of
 from novum.workflows.reporting.reading import Reading, find_smiles, settings_of
-from novum.workflows.reporting.report import ControlArm, Finding, FindingValue, Piece, Sentence
+from novum.workflows.reporting.report import (
+    ControlArm,
+    Finding,
+    FindingValue,
+    Piece,
+    Sentence,
+    Series,
+)
 
 NEAREST = 3
 """Candidates told of where none keeps every constraint."""
@@ -25,6 +33,10 @@ def outcome_of(reading: Reading) -> Sentence:
     if record.claims:
         claim = next(iter(record.claims.values()))
         sentence = (*_headline(reading, claim), Piece(" It has "), *_won(reading, claim), Piece("."))
+        others = sum(is_met(reading, seen) for _, seen in reading.rated)
+        if claim.status is ClaimStatus.SHORT and others:
+            said = f" {figures.count(others, 'candidate')} that ranked lower reached every objective."
+            sentence += (Piece(said, kind="derived"),)
         more = len(record.claims) - 1
         if more:
             sentence += (Piece(f" {figures.count(more, 'further finding')} below.", kind="derived"),)
@@ -105,6 +117,10 @@ def control_of(reading: Reading, control: CampaignRecord) -> ControlArm | None:
     """
     if control.started is None:
         return None
+    campaign = plain(control.started.campaign)
+    if control.goal.objectives != reading.goal.objectives or control.goal.space != reading.goal.space:
+        said = Piece("The control arm pursued another goal, so the two are not compared.")
+        return ControlArm(campaign, Series(plain(control.started.planner), (), ()), ((said,),), ())
     other = Reading.of(control, reading.scales)
     axis = axis_of(reading)
     series = progress(other)
@@ -116,14 +132,7 @@ def control_of(reading: Reading, control: CampaignRecord) -> ControlArm | None:
         )
         for p in series.best
     )
-    sentences: tuple[Sentence, ...]
-    if control.goal.objectives != reading.goal.objectives or control.goal.space != reading.goal.space:
-        sentences = ((Piece("The control arm pursued another goal, so the two are not compared."),),)
-    else:
-        sentences = _comparison(reading, other)
-    return ControlArm(
-        campaign=plain(control.started.campaign), series=series, sentences=sentences, steps=steps
-    )
+    return ControlArm(campaign, series, _comparison(reading, other), steps)
 
 
 def _comparison(own: Reading, other: Reading) -> tuple[Sentence, ...]:
@@ -185,10 +194,8 @@ def _margin(
         return ()
     axis = axis_of(own)
     difference = abs(value_of(own, *mine) - value_of(other, *theirs))
-    if axis.kind == "property":
-        # Two values on both sides of a target differ by more than one is closer than the other.
-        if own.goal.optimised[0].target is not None:
-            return ()
+    if axis.kind == "property" and own.goal.optimised[0].target is not None:
+        return ()  # on both sides of a target, the difference of two values says nothing
     said = f" by {with_unit(figures.number(difference), axis.unit)} in {axis.label}"
     return (Piece(said, kind="derived"),)
 
@@ -257,9 +264,7 @@ def _headline(reading: Reading, claim: Claim) -> Sentence:
         case ClaimStatus.SHORT:
             return (
                 label,
-                Piece(" is the best candidate found, but it does not reach the goal", (claim.id,)),
-                Piece(": "),
-                Piece(plain(claim.reason), claim.evidence, "quoted"),
+                Piece(" is the best candidate found, but it falls short of the goal", (claim.id,)),
                 Piece("."),
             )
         case _:
@@ -295,7 +300,7 @@ def _property_sentence(reading: Reading, claim: Claim, name: str) -> Sentence:
 def _check(reading: Reading, claim: Claim, value: ConfirmedValue) -> Sentence:
     if value.confirmed is None:
         return (Piece("It was not measured again, so this is unconfirmed", (claim.id,)), Piece("."))
-    objective = next(o for o in reading.goal.objectives if o.property == value.property)
+    objective = _wanted(reading, value)
     pieces = [
         Piece("Another method, " if value.independent else "Measured again by "),
         Piece(plain(value.method), kind="label"),
@@ -310,7 +315,7 @@ def _check(reading: Reading, claim: Claim, value: ConfirmedValue) -> Sentence:
         ]
     elif value.shrinkage == 0:
         pieces.append(Piece(", the same as the value that won"))
-    if not meets(objective, value.confirmed.value):
+    if not meets(objective, value.confirmed.to(objective.unit).value):
         pieces.append(Piece(f"; this breaks the wish ({figures.wish(objective)})"))
     elif value.holds is False:
         pieces.append(Piece("; a method that always repeats itself did not repeat"))
@@ -319,8 +324,14 @@ def _check(reading: Reading, claim: Claim, value: ConfirmedValue) -> Sentence:
     return (*pieces, Piece("."))
 
 
-def _finding_value(reading: Reading, claim: Claim, value: ConfirmedValue) -> FindingValue:
+def _wanted(reading: Reading, value: ConfirmedValue) -> Objective:
+    """Return what a property had to show; an independent method may have a bound of its own."""
     objective = next(o for o in reading.goal.objectives if o.property == value.property)
+    return reading.goal.confirmation.objective(objective) if value.independent else objective
+
+
+def _finding_value(reading: Reading, claim: Claim, value: ConfirmedValue) -> FindingValue:
+    objective = _wanted(reading, value)
     predicted = reading.prediction(claim.hypothesis, value.property)
     outcome = next(
         (

@@ -54,18 +54,18 @@ def escape_markdown(text: str) -> str:
 
     Example:
         >>> escape_markdown("a_b *c* <d> [e](f) | homo_lumo_gap")
-        'a_b \\*c\\* &lt;d> \\[e\\](f) \\| homo_lumo_gap'
+        'a_b \\*c\\* \\<d> \\[e\\](f) \\| homo_lumo_gap'
     """
-    text = text.replace("&", "&amp;").replace("<", "&lt;")
-    text = re.sub(r"([\\`*\[\]|~$])", r"\\\1", text)
+    text = re.sub(r"([\\`*<\[\]|~$])", r"\\\1", text)
+    text = re.sub(r"&(?=#?\w+;)", "&amp;", text)
     text = re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text)
     # Some readers make links of bare addresses.
     text = re.sub(r"@(?=[\w-]+\.)", "&#64;", text.replace("://", "&#58;//"))
     return re.sub(r"\bwww\.", "www&#46;", text, flags=re.IGNORECASE)
 
 
-def code_span(text: str) -> str:
-    """Return text as a code span that nothing inside can end, fit for a table's cell.
+def code_span(text: str, *, cell: bool = True) -> str:
+    """Return text as a code span that nothing inside can end, fit for a table's cell unless `cell` is off.
 
     Example:
         >>> code_span("C[C@H](O)C")
@@ -73,7 +73,7 @@ def code_span(text: str) -> str:
     """
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * (longest + 1)
-    inside = text.replace("|", "\\|") or " "
+    inside = (text.replace("|", "\\|") if cell else text) or " "
     space = " " if inside.startswith("`") or inside.endswith("`") else ""
     return f"{fence}{space}{inside}{space}{fence}"
 
@@ -81,7 +81,7 @@ def code_span(text: str) -> str:
 def sentence_to_markdown(sentence: Sentence) -> str:
     """Return a sentence with its citations."""
     return "".join(
-        (code_span(p.text) if p.kind == "label" else escape_markdown(p.text))
+        (code_span(p.text, cell=False) if p.kind == "label" else escape_markdown(p.text))
         + (f" {_cites(p.cites)}" if p.cites else "")
         for p in sentence
     )

@@ -9,6 +9,7 @@ import re
 import warnings
 from collections.abc import Sequence
 from html import escape
+from statistics import median
 from typing import Any, Final
 
 from novum.core.judgement import two_sided
@@ -82,7 +83,7 @@ def plot_progress(axis: Axis, own: Series, control: Series | None = None) -> str
         end = max(p.number for s in (own, control) if s for p in s.points)
         _cloud(axes, own.points)
         _curve(axes, own, end, OWN, dashed=False, name=f"best so far: {_short(own.planner)}")
-        if control is not None:
+        if control is not None and control.points:
             _curve(axes, control, end, CONTROL, dashed=True, name=f"control: {_short(control.planner)}")
         for bound in {axis.low, axis.high} - {None}:
             axes.axhline(bound, color=GOOD, linewidth=1, linestyle=(0, (1, 2)))
@@ -129,6 +130,9 @@ def plot_agreement(agreement: Agreement, name: str) -> str:
         axes.plot([low, high], [low, high], color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
         _frame(axes, _label(f"observed {agreement.property}", agreement.unit), "predicted, 95 % interval")
         axes.set_xlim(low, high)
+        # A first guess may know next to nothing; its interval must not press all others flat.
+        usual = half * median(p.std for p in agreement.points)
+        axes.set_ylim(low - min(usual, high - low), high + min(usual, high - low))
         _legend(figure, axes)
 
     return _svg(paint, (4.2, 3.5), f"predicted against observed {agreement.property}", name, top=0.36)
@@ -194,7 +198,7 @@ def plot_budget(spending: Spending) -> str:
         axes.tick_params(labelsize=9)
         _legend(figure, axes)
 
-    return _svg(paint, (5.6, 1.1), "experiments used of the budget", "budget", bottom=0.3, top=0.35)
+    return _svg(paint, (5.6, 1.1), "experiments used of the budget", "budget", left=0.1, bottom=0.3, top=0.35)
 
 
 def _cloud(axes: Any, points: Sequence[Point]) -> None:
@@ -303,7 +307,14 @@ def _whole_numbers(axis: Any) -> None:
 
 
 def _svg(
-    paint: Any, size: tuple[float, float], title: str, name: str, *, bottom: float = 0.52, top: float = 0.5
+    paint: Any,
+    size: tuple[float, float],
+    title: str,
+    name: str,
+    *,
+    left: float = 0.75,
+    bottom: float = 0.52,
+    top: float = 0.5,
 ) -> str:
     """Return what `paint` draws on a figure of `size` inches, ready to stand in a page."""
     import matplotlib
@@ -319,7 +330,7 @@ def _svg(
         # page does not use anyway.
         width, height = size
         figure.subplots_adjust(
-            left=0.75 / width, right=1 - 0.12 / width, bottom=bottom / height, top=1 - top / height
+            left=left / width, right=1 - 0.12 / width, bottom=bottom / height, top=1 - top / height
         )
         paint(figure)
         figure.savefig(

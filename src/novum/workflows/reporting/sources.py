@@ -32,7 +32,8 @@ def numbers_without_source(
     A number is looked for as it is written. Measured values of one property of several cited
     experiments may appear as their mean. In prose only the goal's own numbers may stand.
     """
-    wishes = _numbers(" ".join(figures.wish(o) for o in record.goal.objectives))
+    wanted = (*record.goal.objectives, *record.goal.confirmation.objectives)
+    wishes = _numbers(" ".join(figures.wish(o) for o in wanted))
     wishes |= _numbers(" ".join(figures.plain(o.property) for o in record.goal.objectives))
     return [
         to_plain_text(sentence)

@@ -111,9 +111,10 @@ class MoleculeGenerator:
         """Say whether alerts and synthetic accessibility are in order."""
         verdict = self._admitted.get(proposal.key)
         if verdict is None:
-            verdict = self._filters.is_free_of_alerts(proposal.point) and (
+            # The score first: it is ten times quicker than six hundred patterns.
+            verdict = (
                 proposal.key in self._given or self._filters.is_makeable(proposal.point)
-            )
+            ) and self._filters.is_free_of_alerts(proposal.point)
             if len(self._admitted) >= REMEMBERED:
                 self._admitted.clear()
             self._admitted[proposal.key] = verdict

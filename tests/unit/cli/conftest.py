@@ -1,0 +1,118 @@
+"""The command line, run in this process, over workspaces in temporary folders."""
+
+import io
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import novum.sandbox
+from novum.cli.main import main
+from novum.sandbox.fake import FakeSandbox
+
+POOL = """
+title: Best of a pool
+objectives:
+  - maximise yield in % using pool
+space:
+  kind: pool
+  file: pool.csv
+  id: run
+budget: {experiments: 6, batch: 3}
+"""
+
+MANUAL = """
+objectives: [maximise yield in % using manual]
+space:
+  kind: parameters
+  parameters:
+    temperature: {low: 20, high: 80, unit: degC}
+    solvent: {options: [water, ethanol]}
+budget: {experiments: 4, batch: 2}
+"""
+
+
+@dataclass
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[Any]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def told(self) -> Any:
+        return json.loads(self.err)
+
+
+def novum_command(*arguments: object, stdin: str | bytes = "") -> Ended:
+    """Run a command in this process and return how it ended."""
+    data = stdin if isinstance(stdin, bytes) else stdin.encode()
+    streams = {
+        "stdin": io.TextIOWrapper(io.BytesIO(data), encoding="utf-8"),
+        "stdout": io.TextIOWrapper(io.BytesIO(), encoding="utf-8"),
+        "stderr": io.TextIOWrapper(io.BytesIO(), encoding="utf-8"),
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, stream in streams.items():
+            patch.setattr(sys, name, stream)
+        with pytest.raises(SystemExit) as left:
+            main([str(a) for a in arguments])
+        for name in ("stdout", "stderr"):
+            streams[name].flush()
+    out, err = (streams[n].buffer.getvalue().decode() for n in ("stdout", "stderr"))
+    return Ended(int(left.value.code or 0), out, err)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(novum.sandbox, "open_sandbox", lambda name: FakeSandbox(), raising=False)
+        patch.setenv("NOVUM_EMBEDDER", "hashing")
+        patch.setenv("COLUMNS", "80")
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        patch.delenv("NOVUM_WORKSPACE", raising=False)
+        yield
+
+
+def write_pool(folder: Path) -> Path:
+    rows = [f"R{i:02d},{10 * i},{'AB'[i % 2]},{100 - (i - 7) ** 2}" for i in range(12)]
+    (folder / "pool.csv").write_text("\n".join(["run,heat,base,yield", *rows]) + "\n")
+    goal = folder / "pool.yaml"
+    goal.write_text(POOL)
+    return goal
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Path:
+    return write_pool(tmp_path)
+
+
+@pytest.fixture
+def manual(tmp_path: Path) -> Path:
+    goal = tmp_path / "manual.yaml"
+    goal.write_text(MANUAL)
+    return goal
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with the finished campaign "demo" and its control arm; for reading only."""
+    folder = tmp_path_factory.mktemp("finished")
+    ended = novum_command(
+        "run", write_pool(folder), "--name", "demo", "--control", "random", "-w", folder / "ws", "--seed", 1
+    )
+    assert ended.code == 0, ended.err
+    return folder / "ws"

@@ -1,4 +1,4 @@
-"""Every block of README and docs is run, loaded or parsed, page by page, in a folder of its own."""
+"""Every block of README and docs is run, loaded or parsed. A page, or a group of pages, has its own folder."""
 
 import contextlib
 import csv
@@ -23,6 +23,9 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"
 NAMES = [str(p.relative_to(ROOT)) for p in PAGES]
 COMMAND_LIMIT_S = 100
 
+TOGETHER = ("docs/tutorial/first-campaign.md", "README.md", "docs/how-to/knowledge-base.md")
+"""Pages that follow each other in one folder: the later ones look at what the first one made."""
+
 
 def _is_slow(page: Path) -> bool:
     """Say whether a page runs commands, which may run campaigns."""
@@ -31,9 +34,14 @@ def _is_slow(page: Path) -> bool:
     )
 
 
+GROUPS = [[ROOT / name for name in TOGETHER], *([p] for p in PAGES if str(p.relative_to(ROOT)) not in TOGETHER)]
 PARAMETERS = [
-    pytest.param(page, id=name, marks=[pytest.mark.slow, pytest.mark.sandbox] if _is_slow(page) else [])
-    for page, name in zip(PAGES, NAMES, strict=True)
+    pytest.param(
+        pages,
+        id="+".join(p.stem for p in pages),
+        marks=[pytest.mark.slow, pytest.mark.sandbox] if any(map(_is_slow, pages)) else [],
+    )
+    for pages in GROUPS
 ]
 
 
@@ -45,8 +53,8 @@ def test_every_block_says_what_it_is(page):
             assert block.reason, f"{block.place}: say why it is not run"
 
 
-@pytest.mark.parametrize("page", PARAMETERS)
-def test_the_blocks_of_a_page_work(page, registry, tmp_path, monkeypatch):
+@pytest.mark.parametrize("pages", PARAMETERS)
+def test_the_blocks_work(pages, registry, tmp_path, monkeypatch):
     folder = tmp_path / "work"
     folder.mkdir()
     shutil.copytree(EXAMPLES, folder / "examples")
@@ -60,7 +68,7 @@ def test_the_blocks_of_a_page_work(page, registry, tmp_path, monkeypatch):
     bin_folder = Path(sys.executable).parent
     environment |= {"PATH": f"{bin_folder}:{environment['PATH']}", "PYTHONPATH": str(folder)}
     namespace = {"__name__": "__main__"}
-    blocks = [b for b in blocks_of(page) if b.directive != "not run"]
+    blocks = [b for page in pages for b in blocks_of(page) if b.directive != "not run"]
     for block in blocks:  # files first: a page may show a command before the file that it reads
         if block.title:
             (folder / block.title).write_text(block.text, encoding="utf-8")
@@ -93,7 +101,6 @@ def _check(block: Block, folder: Path, *, registry: Registry, environment: dict,
 
 
 def _run(block: Block, command: str, folder: Path, environment: dict) -> None:
-    import time; t=time.time()
     ended = subprocess.run(
         ["bash", "-c", command],
         cwd=folder,
@@ -103,7 +110,6 @@ def _run(block: Block, command: str, folder: Path, environment: dict) -> None:
         timeout=COMMAND_LIMIT_S,
         stdin=subprocess.DEVNULL,
     )
-    print('TIMING', round(time.time()-t,1), block.place, command)
     assert ended.returncode == block.expected_code, (
         f"{block.place}: $ {command}\nexit code {ended.returncode}\n{ended.stdout[-3000:]}\n{ended.stderr[-3000:]}"
     )

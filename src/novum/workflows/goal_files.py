@@ -147,9 +147,11 @@ def load_goal(source: str, registry: Registry, *, seed: int | None = None, **bud
     if is_goal_path(source):
         goal = _FileReader(Path(source), registry).goal()
     else:
-        goal = Goal(
-            objectives=tuple(bind_objective(w, WishEntry(wish=""), registry) for w in parse_goal(source))
-        )
+        objectives = tuple(bind_objective(w, WishEntry(wish=""), registry) for w in parse_goal(source))
+        try:
+            goal = Goal(objectives=objectives)
+        except ValidationError as error:
+            raise GoalError(_first(error)[1]) from error
     limits = {name: value for name, value in budget.items() if value is not None}
     try:
         return Goal.model_validate(
@@ -466,7 +468,9 @@ def _nearest(word: str, known: Iterable[str]) -> str:
 
 def _first(error: ValidationError) -> tuple[tuple[str | int, ...], str]:
     """Return where the first complaint is and what it says, in words for people."""
-    first = error.errors()[0]
+    errors = error.errors()
+    # Of the complaints about one key, the deepest: the union's member that was meant got furthest.
+    first = max((e for e in errors if e["loc"][:1] == errors[0]["loc"][:1]), key=lambda e: len(e["loc"]))
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] not in ("value_error", "missing"):
         message = f"{message}, not {first['input']!r}"

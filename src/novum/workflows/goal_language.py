@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from novum.core.errors import GoalError
 from novum.core.goals import ObjectiveKind
 
-_NUMBER = r"[-+−]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_NUMBER = r"(?>[-+−]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+−]?\d+)?)"  # whole: 1e-3 is never 1 and a unit e-3
 _NAME = r"[A-Za-z_][A-Za-z0-9_.]*"
-_UNIT = r"(?:\s*(?P<unit{0}>[A-Za-zµμΩÅ°%][^;=<>]*?))?"
+_UNIT = r"(?:\s*(?P<unit{0}>(?:1\s*/\s*)?[A-Za-zµμΩÅ°%][^;=<>]*?))?"
 _USING = re.compile(r"^(?P<rest>.*?)\s+using\s+(?P<tool>[A-Za-z_][\w.\-]*)\s*$", re.IGNORECASE)
 _CLAUSES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (kind, re.compile(rf"^{body}\s*$", re.IGNORECASE))

@@ -126,7 +126,11 @@ def _read_sdf(path: Path) -> "pandas.DataFrame":
 
     rows = []
     with rdBase.BlockLogs():
-        for number, molecule in enumerate(Chem.SDMolSupplier(str(path)), 1):
+        try:
+            supplier = Chem.SDMolSupplier(str(path))
+        except OSError as error:  # RDKit's word for a file without a record
+            raise GoalError(f"the pool is empty: {str(path)!r} has no molecules") from error
+        for number, molecule in enumerate(supplier, 1):
             if molecule is None:
                 raise GoalError(f"{path}: record {number} cannot be read")
             rows.append({"smiles": Chem.MolToSmiles(molecule), **molecule.GetPropsAsDict()})
@@ -144,6 +148,8 @@ def _read_text(path: Path) -> str:
         raise GoalError(f"{str(path)!r} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise GoalError(f"{str(path)!r} is not UTF-8 text (byte {error.start})") from error
+    except ValueError as error:  # a null character
+        raise GoalError(f"{str(path)!r} is no file name: {error}") from error
 
 
 def _check(smiles: str, where: str) -> None:

@@ -138,13 +138,13 @@ def _rows(text: str) -> list[tuple[str, Mapping[str, Any]]]:
             if not isinstance(row, Mapping):
                 raise UsageError(f"entry {number}: expected an object with experiment and value")
         return [(f"entry {number}", row) for number, row in enumerate(rows, 1)]
-    reader = csv.DictReader(io.StringIO(text))
+    reader = csv.DictReader(io.StringIO(text, newline=None))
     try:
         if not reader.fieldnames or "experiment" not in reader.fieldnames:
             raise UsageError("line 1: the header needs a column 'experiment'; 'novum ask' writes one")
         return [(f"line {reader.line_num}", row) for row in reader]
     except csv.Error as error:
-        raise UsageError(f"line {reader.line_num}: not valid CSV: {error}") from error
+        raise UsageError(f"line {reader.line_num + 1}: not valid CSV: {error}") from error
 
 
 def _quantity(where: str, raw: Any, unit: Any, std: Any, task: Task) -> Quantity:
@@ -163,7 +163,7 @@ def _quantity(where: str, raw: Any, unit: Any, std: Any, task: Task) -> Quantity
             value=value, unit=written or task.unit, std=spread, kind=UncertaintyKind.MEASUREMENT
         )
         return quantity.to(task.unit)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise UsageError(f"{where}: std {std!r} is not a number") from error
     except UnitError as error:
         raise UsageError(f"{where}: {error}") from error

@@ -28,11 +28,12 @@ def best_feasible(goal: Goal, observations: list[Observation]) -> float:
 
 def test_it_beats_random_on_molecules_and_its_intervals_cover(molecule_goal: Goal) -> None:
     gains, inside = [], []
+    effort = Effort(start=60, generations=4, offspring=100)
     for seed in range(3):
         goal = molecule_goal.model_copy(update={"seed": seed})
-        guided, plans = run(OptimizerPlanner(), goal, molecule_oracle, calls=60, n=10, bounds=BOUNDS)
-        control, _ = run(RandomPlanner(), goal, molecule_oracle, calls=60, n=10, bounds=BOUNDS)
-        assert [o.candidate for o in guided[:10]] == [o.candidate for o in control[:10]]
+        guided, plans = run(OptimizerPlanner(effort), goal, molecule_oracle, calls=60, n=12, bounds=BOUNDS)
+        control, _ = run(RandomPlanner(), goal, molecule_oracle, calls=60, n=12, bounds=BOUNDS)
+        assert [o.candidate for o in guided[:12]] == [o.candidate for o in control[:12]]
         gains.append(best_feasible(goal, guided) - best_feasible(goal, control))
         for hypothesis in (h for plan in plans[1:] for h in plan.hypotheses):
             values = molecule_oracle(hypothesis.candidate)

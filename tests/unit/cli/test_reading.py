@@ -14,7 +14,14 @@ from novum.memory.ledger import Ledger
 
 def test_overview_has_goal_best_iterations_and_claims(finished: Path) -> None:
     out = novum_command("show", "demo", "-w", finished).out
-    for said in ("maximise yield", "optimizer, seed 1", "6 of 6 experiments", "Iterations", "C001", "demo-control"):
+    for said in (
+        "maximise yield",
+        "optimizer, seed 1",
+        "6 of 6 experiments",
+        "Iterations",
+        "C001",
+        "demo-control",
+    ):
         assert said in out
 
 
@@ -41,7 +48,14 @@ def test_unknown_record_offers_the_nearest(finished: Path) -> None:
 
 
 def test_reading_leaves_no_workspace_behind(tmp_path: Path) -> None:
-    for command in (("show", "x"), ("campaigns",), ("report", "x"), ("verify", "x"), ("ask", "x"), ("kb", "stats")):
+    for command in (
+        ("show", "x"),
+        ("campaigns",),
+        ("report", "x"),
+        ("verify", "x"),
+        ("ask", "x"),
+        ("kb", "stats"),
+    ):
         novum_command(*command, "-w", tmp_path / "none")
         assert not (tmp_path / "none").exists(), command
     assert "no campaigns" in novum_command("campaigns", "-w", tmp_path / "none").err

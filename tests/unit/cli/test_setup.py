@@ -110,7 +110,9 @@ def test_doctor_finds_a_damaged_ledger(tmp_path: Path) -> None:
     assert describe([*found.values()], fit=False)
 
 
-def test_doctor_finds_a_folder_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_doctor_finds_a_folder_that_cannot_be_written(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     def refuse(**_: object) -> None:
         raise PermissionError(13, "Permission denied")
 

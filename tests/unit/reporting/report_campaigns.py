@@ -498,10 +498,13 @@ def settings(n: int) -> list[Candidate]:
     return found
 
 
-def process(**changes: Any) -> Builder:
+def process(*, least_yield: float = 80.0, **changes: Any) -> Builder:
     """Return a finished campaign over parameters with three things optimised."""
+    first, *others = PROCESS_GOAL.objectives
+    wanted = (first.model_copy(update={"low": least_yield}), *others)
+    goal = PROCESS_GOAL.model_copy(update={"objectives": wanted})
     return (
-        Builder(PROCESS_GOAL, settings(18), process_truth, campaign="process-1", **changes)
+        Builder(goal, settings(18), process_truth, campaign="process-1", **changes)
         .start()
         .recall()
         .iterate()

@@ -15,8 +15,6 @@ class Effort:
     generations: int = 6
     offspring: int = 160
     """New proposals in each generation."""
-    population: int = 48
-    """Proposals that survive a generation, at least; a large batch keeps `PER_PICK` for each pick."""
     parents: int = 40
     """Best observed candidates that take part as parents."""
     finalists: int = 240

@@ -50,8 +50,9 @@ def search(
 ) -> Finalists | None:
     """Return the proposals with the greatest expected gain; None where the space is exhausted.
 
-    There are enough for a batch of `n`, as far as the space has them. A listed space is judged completely. Any other starts from a fresh sample of its start set and the
-    best that is known, and evolves.
+    There are enough for a batch of `n`, as far as the space has them. A listed space is judged
+    completely. Any other starts from a fresh sample of its start set and the best that is known, and
+    evolves.
     """
 
     def score(features: Features) -> Array:
@@ -66,7 +67,7 @@ def search(
         return None
     population = _judged(generator, started, score)
     considered = len(started)
-    survivors = max(effort.population, PER_PICK * n)
+    survivors = max(generator.survivors, PER_PICK * n)
     if not generator.finite:
         seen = {p.key for p in started} | study.keys
         for _ in range(effort.generations):

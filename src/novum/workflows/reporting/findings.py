@@ -9,7 +9,7 @@ from novum.core.record import CampaignRecord
 from novum.core.science import Claim, ClaimStatus, ConfirmedValue, Observation
 from novum.workflows.reporting import figures
 from novum.workflows.reporting.figures import plain, with_unit
-from novum.workflows.reporting.progress import axis_of, is_met, progress, value_of
+from novum.workflows.reporting.progress import axis_of, progress, value_of
 from novum.workflows.reporting.reading import Reading, find_smiles, settings_of
 from novum.workflows.reporting.report import (
     ControlArm,
@@ -33,10 +33,6 @@ def outcome_of(reading: Reading) -> Sentence:
     if record.claims:
         claim = next(iter(record.claims.values()))
         sentence = (*_headline(reading, claim), Piece(" It has "), *_won(reading, claim), Piece("."))
-        others = sum(is_met(reading, seen) for _, seen in reading.rated)
-        if claim.status is ClaimStatus.SHORT and others:
-            said = f" {figures.count(others, 'candidate')} that ranked lower reached every objective."
-            sentence += (Piece(said, kind="derived"),)
         more = len(record.claims) - 1
         if more:
             sentence += (Piece(f" {figures.count(more, 'further finding')} below.", kind="derived"),)

@@ -31,6 +31,9 @@ class Generator(Protocol):
     cap: float
     """Likeness above which two proposals are too close for one batch."""
 
+    survivors: int
+    """How many proposals live through a generation of the search: fewer where `admits` is slow."""
+
     def start(self, rng: random.Random, exclude: Set[str]) -> Iterator[Proposal]:
         """Yield admitted proposals of the start set in random order, without keys in `exclude`."""
         ...

@@ -48,6 +48,7 @@ class MoleculeGenerator:
 
     finite = False
     cap = 0.85
+    survivors = 48
 
     def __init__(self, space: MoleculeSpace) -> None:
         self.kernel: Kernel = MoleculeKernel()

@@ -31,6 +31,7 @@ class ParameterGenerator:
     """Settings within their ranges; linear constraints hold exactly, after rounding too."""
 
     cap = 0.9999
+    survivors = 160
 
     def __init__(self, space: ParameterSpace) -> None:
         self.kernel: Kernel = ArdKernel()

@@ -20,6 +20,7 @@ class PoolGenerator:
 
     finite = True
     cap = 0.999
+    survivors = 160
 
     def __init__(self, space: PoolSpace) -> None:
         self.kernel: Kernel = ArdKernel()

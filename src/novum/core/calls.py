@@ -24,6 +24,9 @@ class PropertySpec(Frozen):
     low: float | None = None
     high: float | None = None
     error: float | None = Field(default=None, ge=0)
+    usual: tuple[float, float] | None = None
+    """Between these, in `unit`, lie about 95 % of what is usually measured: what a planner expects before
+    it has data."""
 
 
 class ToolSpec(Frozen):

@@ -45,6 +45,14 @@ class MethodError:
     std: float
 
 
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """Marks a property with the range, in its unit, that holds about 95 % of usual candidates."""
+
+    low: float
+    high: float
+
+
 class Properties(Frozen):
     """What a tool returns: a subclass names the properties, with units, bounds and descriptions.
 
@@ -345,6 +353,7 @@ def _property_specs(answer: Any, *, tool_name: str) -> tuple[PropertySpec, ...]:
             raise ToolDefinitionError(f"{tool_name}: property {name!r} has no description")
         unit = _marker(field.metadata, Unit)
         error = _marker(field.metadata, MethodError)
+        usual = _marker(field.metadata, Usual)
         low = _marker(field.metadata, annotated_types.Ge)
         high = _marker(field.metadata, annotated_types.Le)
         specs.append(
@@ -355,6 +364,7 @@ def _property_specs(answer: Any, *, tool_name: str) -> tuple[PropertySpec, ...]:
                 low=typing.cast(float, low.ge) if low else None,
                 high=typing.cast(float, high.le) if high else None,
                 error=error.std if error else None,
+                usual=(usual.low, usual.high) if usual else None,
             )
         )
     if not specs:

@@ -50,9 +50,7 @@ def check_verdicts(record: CampaignRecord) -> list[Difference]:
             again = _judge_again(record, verdict, judged.noise)
             if again != verdict:
                 texts = (canonical_json(v.model_dump(mode="json")) for v in (verdict, again))
-                differences.append(
-                    Difference(f"{verdict.hypothesis} {verdict.property}", *_shorten(*texts))
-                )
+                differences.append(Difference(f"{verdict.hypothesis} {verdict.property}", *_shorten(*texts)))
     return differences
 
 
@@ -95,7 +93,6 @@ class _Collector:
 
     def append_many(self, campaign: str, events: Iterable[Event]) -> list[bool]:
         return [self.append(campaign, event) for event in events]
-
 
     def close(self) -> None:
         """Add the decisions on record that were not taken again; what was given counts as taken."""

@@ -189,7 +189,7 @@ FINE = "E001,yield,5,%,,\n"
         ("run,value\nE001,5\n", "line 1: the header needs a column 'experiment'"),
         ("experiment;value\nE001;5\n", "line 1: the header needs a column 'experiment'"),
         ("", "line 1"),
-        ('experiment,value\nE001,"5\n', "line 3: '5\\n' is not a number"),
+        ('experiment,value\nE001,"5 \n', "yield needs a unit"),
         ("experiment,value\nE001," + "9" * 200_000 + "\n", "not valid CSV: field larger than field limit"),
         ('[{"experiment": "E001"', "line 1: not valid JSON"),
         ("[1]", "entry 1: expected an object"),

@@ -15,9 +15,12 @@ ENOUGH = 4
 def prior(objective: Objective, spec: PropertySpec | None) -> tuple[float, float]:
     """Return mean and standard deviation, in the objective's unit, that no data entered.
 
-    They come from the values that can occur at all, else from the objective's own bounds, else they
-    are 0 and 1: wide on purpose.
+    They come from the usual values where the tool declares them, else from the values that can occur at
+    all, else from the objective's own bounds, else they are 0 and 1: wide on purpose.
     """
+    if spec is not None and spec.usual is not None:
+        least, most = (Quantity(value=end, unit=spec.unit).to(objective.unit).value for end in spec.usual)
+        return (least + most) / 2, max(abs(most - least) / 4, 1e-12)
     low, high = possible_range(objective, spec)
     if low is not None and high is not None:
         return (low + high) / 2, max((high - low) / 4, 1e-12)

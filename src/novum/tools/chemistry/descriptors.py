@@ -4,45 +4,69 @@ from typing import Annotated
 
 from pydantic import Field
 
-from novum.tools.base import MethodError, Properties, Unit, tool
+from novum.tools.base import MethodError, Properties, Unit, Usual, tool
 from novum.tools.chemistry.molecules import Smiles, parse_smiles
 
 
 class Descriptors(Properties):
-    """Properties of a molecular graph."""
+    """Properties of a molecular graph.
 
-    qed: Annotated[float, Field(description="quantitative estimate of drug-likeness", ge=0, le=1)]
+    The usual ranges are the central 95 % over 1,200 of the NCI molecules that RDKit ships, rounded.
+    """
+
+    qed: Annotated[
+        float, Usual(0.15, 0.85), Field(description="quantitative estimate of drug-likeness", ge=0, le=1)
+    ]
     # 0.677 is the standard deviation of the fit to 9,920 measured values (Wildman and Crippen 1999).
     logp: Annotated[
         float,
+        Usual(-2, 7),
         MethodError(0.677),
         Field(description="octanol/water partition coefficient, decadic logarithm", ge=-100, le=100),
     ]
     tpsa: Annotated[
-        float, Unit("angstrom**2"), Field(description="topological polar surface area, N and O only", ge=0)
+        float,
+        Usual(0, 150),
+        Unit("angstrom**2"),
+        Field(description="topological polar surface area, N and O only", ge=0),
     ]
     molecular_weight: Annotated[
-        float, Unit("g/mol"), Field(description="molar mass, natural isotopes unless labelled", ge=0)
+        float,
+        Usual(100, 540),
+        Unit("g/mol"),
+        Field(description="molar mass, natural isotopes unless labelled", ge=0),
     ]
     exact_mass: Annotated[
-        float, Unit("dalton"), Field(description="mass of the molecule of the commonest isotopes", ge=0)
+        float,
+        Usual(100, 540),
+        Unit("dalton"),
+        Field(description="mass of the molecule of the commonest isotopes", ge=0),
     ]
-    heavy_atoms: Annotated[int, Field(description="atoms other than hydrogen", ge=0)]
-    hbond_donors: Annotated[int, Field(description="N and O atoms that carry hydrogen (RDKit)", ge=0)]
-    hbond_acceptors: Annotated[int, Field(description="hydrogen-bond acceptors (RDKit)", ge=0)]
-    rotatable_bonds: Annotated[int, Field(description="rotatable bonds, amides left out", ge=0)]
-    rings: Annotated[int, Field(description="rings of the smallest set", ge=0)]
-    aromatic_rings: Annotated[int, Field(description="aromatic rings of the smallest set", ge=0)]
+    heavy_atoms: Annotated[int, Usual(6, 34), Field(description="atoms other than hydrogen", ge=0)]
+    hbond_donors: Annotated[
+        int, Usual(0, 4), Field(description="N and O atoms that carry hydrogen (RDKit)", ge=0)
+    ]
+    hbond_acceptors: Annotated[int, Usual(0, 9), Field(description="hydrogen-bond acceptors (RDKit)", ge=0)]
+    rotatable_bonds: Annotated[int, Usual(0, 16), Field(description="rotatable bonds, amides left out", ge=0)]
+    rings: Annotated[int, Usual(0, 4), Field(description="rings of the smallest set", ge=0)]
+    aromatic_rings: Annotated[int, Usual(0, 3), Field(description="aromatic rings of the smallest set", ge=0)]
     fraction_csp3: Annotated[
-        float | None, Field(description="sp3 share of the carbon atoms; absent without carbon", ge=0, le=1)
+        float | None,
+        Usual(0, 1),
+        Field(description="sp3 share of the carbon atoms; absent without carbon", ge=0, le=1),
     ] = None
     formal_charge: Annotated[int, Field(description="total charge, in elementary charges", ge=-50, le=50)]
     sa_score: Annotated[
-        float, Field(description="synthetic accessibility, 1 easy to 10 hard (Ertl)", ge=1, le=10)
+        float,
+        Usual(1.4, 4.6),
+        Field(description="synthetic accessibility, 1 easy to 10 hard (Ertl)", ge=1, le=10),
     ]
-    alerts: Annotated[int, Field(description="structural alerts matched, BRENK and PAINS", ge=0)]
+    alerts: Annotated[int, Usual(0, 4), Field(description="structural alerts matched, BRENK and PAINS", ge=0)]
     molar_refractivity: Annotated[
-        float, Unit("cm**3/mol"), Field(description="molar refractivity (Crippen)", ge=-100, le=10_000)
+        float,
+        Usual(24, 133),
+        Unit("cm**3/mol"),
+        Field(description="molar refractivity (Crippen)", ge=-100, le=10_000),
     ]
 
 

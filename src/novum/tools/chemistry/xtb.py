@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from novum.core.errors import ToolFailedError
-from novum.tools.base import Properties, Unit, tool
+from novum.tools.base import Properties, Unit, Usual, tool
 from novum.tools.chemistry.constants import BOHR_ANGSTROM, HARTREE_KCAL, WAVENUMBER_KCAL
 from novum.tools.chemistry.geometry import Geometry, changed_bonds, embed, with_hydrogens
 from novum.tools.chemistry.gfn2 import Gfn2, hessian, lowest, wavenumbers
@@ -44,7 +44,10 @@ TIGHT = 5e-5
 
 
 class XtbProperties(Properties):
-    """What GFN2-xTB says of a relaxed molecule."""
+    """What GFN2-xTB says of a relaxed molecule.
+
+    The usual ranges are the central 95 % over 138 of the NCI molecules that RDKit ships, rounded.
+    """
 
     # Orbital energies and gap carry no method error: GFN2-xTB was fitted to geometries, frequencies
     # and interactions, and its distance from a hybrid's gap is a shift that depends on the bonding
@@ -55,17 +58,25 @@ class XtbProperties(Properties):
     homo_lumo_gap: Annotated[
         float | None,
         Unit("eV"),
+        Usual(1.2, 11.7),
         Field(description="gap of the frontier orbitals; absent without an empty orbital", ge=0, le=40),
     ] = None
     homo_energy: Annotated[
-        float, Unit("eV"), Field(description="highest occupied orbital energy", ge=-60, le=40)
+        float,
+        Unit("eV"),
+        Usual(-12.2, -9.3),
+        Field(description="highest occupied orbital energy", ge=-60, le=40),
     ]
     lumo_energy: Annotated[
-        float | None, Unit("eV"), Field(description="lowest empty orbital energy", ge=-60, le=60)
+        float | None,
+        Unit("eV"),
+        Usual(-9.4, 0.7),
+        Field(description="lowest empty orbital energy", ge=-60, le=60),
     ] = None
     dipole_moment: Annotated[
         float,
         Unit("debye"),
+        Usual(0, 8.5),
         Field(description="dipole moment; of an ion about its centre of nuclear charge", ge=0, le=1000),
     ]
     solvation_free_energy: Annotated[

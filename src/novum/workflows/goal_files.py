@@ -381,9 +381,9 @@ class _FileReader:
             parameters.append(self._at(where, _parameter, name, self._validate(ParameterEntry, given, where)))
         constraints = []
         for index, given in enumerate(entry.constraints):
-            where = ("space", "constraints", index)
-            self._check_keys(LinearConstraint, where)
-            constraints.append(self._validate(LinearConstraint, given, where))
+            place = ("space", "constraints", index)
+            self._check_keys(LinearConstraint, place)
+            constraints.append(self._validate(LinearConstraint, given, place))
         return self._validate(
             ParameterSpace, {"parameters": parameters, "constraints": constraints}, ("space",)
         )

@@ -16,7 +16,10 @@ XTB = ToolSpec(
     description="",
     entry="a:b",
     parameters={"properties": {"smiles": {}, "solvent": {}}, "required": ["smiles"]},
-    properties=(PropertySpec(name="gap", unit="eV", low=0, high=20), PropertySpec(name="dipole", unit="debye")),
+    properties=(
+        PropertySpec(name="gap", unit="eV", description="", low=0, high=20),
+        PropertySpec(name="dipole", unit="debye", description=""),
+    ),
     method="GFN2",
 )
 ETHANOL = Candidate(id="a", label="CCO", arguments={"smiles": "CCO"})

@@ -68,7 +68,8 @@ def test_the_blocks_work(pages, registry, tmp_path, monkeypatch):
     monkeypatch.setenv("NOVUM_EMBEDDER", "hashing")  # loads in no time; other tests load the model
     environment = dict(os.environ)
     bin_folder = Path(sys.executable).parent
-    environment |= {"PATH": f"{bin_folder}:{environment['PATH']}", "PYTHONPATH": str(folder)}
+    paths = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment |= {"PATH": f"{bin_folder}:{environment['PATH']}", "PYTHONPATH": ":".join(paths)}
     namespace = {"__name__": "__main__"}
     blocks = [b for page in pages for b in blocks_of(page) if b.directive != "not run"]
     for block in blocks:  # files first: a page may show a command before the file that it reads

@@ -96,7 +96,10 @@ def quantities(draw, *, unit: st.SearchStrategy[str] = units, std: bool | None =
     spread = st.floats(0, 1e6)
     stds = maybe(spread) if std is None else spread.filter(bool) if std else st.none()
     return Quantity(
-        value=draw(numbers), unit=draw(unit), std=draw(stds), kind=draw(maybe(st.sampled_from(UncertaintyKind)))
+        value=draw(numbers),
+        unit=draw(unit),
+        std=draw(stds),
+        kind=draw(maybe(st.sampled_from(UncertaintyKind))),
     )
 
 
@@ -174,7 +177,9 @@ def parameter_spaces(draw) -> ParameterSpace:
 
 
 spaces = molecule_spaces | pool_spaces() | parameter_spaces()
-budgets = st.builds(Budget, experiments=st.integers(1, 500), batch=st.integers(1, 20), seconds=maybe(positive))
+budgets = st.builds(
+    Budget, experiments=st.integers(1, 500), batch=st.integers(1, 20), seconds=maybe(positive)
+)
 
 
 @st.composite
@@ -224,9 +229,7 @@ tool_specs = st.builds(
     preload=some(words),
     extra=maybe(words),
 )
-tool_calls = st.builds(
-    ToolCall, tool=words, arguments=json_objects, seed=counts, replicate=st.integers(0, 3)
-)
+tool_calls = st.builds(ToolCall, tool=words, arguments=json_objects, seed=counts, replicate=st.integers(0, 3))
 artifacts = st.builds(Artifact, name=words, sha256=hexes, size=counts)
 tool_results = st.builds(
     ToolResult,

@@ -100,7 +100,8 @@ def test_an_experiment_whose_result_was_written_is_not_run_again(tmp_path, small
             continue
         break
     asked = Counter(
-        (r.arguments["entry"], str(sorted(r.arguments["arguments"].items())), r.seed) for r in sandbox.requests
+        (r.arguments["entry"], str(sorted(r.arguments["arguments"].items())), r.seed)
+        for r in sandbox.requests
     )
     calls = [r.call for e in record.experiments.values() for r in e.results]
     # The cache answers what was in flight at a death; sealed calls are always fresh, and may repeat.
@@ -123,7 +124,9 @@ class FailingPlanner:
 
 
 @pytest.mark.parametrize("turn", [0, 1])
-@pytest.mark.parametrize("error", [RuntimeError("a bug"), InfrastructureError("no server"), PowerCut()], ids=repr)
+@pytest.mark.parametrize(
+    "error", [RuntimeError("a bug"), InfrastructureError("no server"), PowerCut()], ids=repr
+)
 def test_a_planner_that_fails_is_asked_again_and_nothing_is_lost(tmp_path, small, whole, turn, error):
     _, digest, record = whole
     with (

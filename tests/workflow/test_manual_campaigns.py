@@ -72,7 +72,9 @@ def test_it_waits_is_told_in_parts_and_ends(tmp_path, objectives):
     assert outcome.state == "finished"
     record = outcome.record
     assert rounds == 4
-    told = {m.quantity.unit for e in record.experiments.values() for m in e.measurements if m.tool == "manual"}
+    told = {
+        m.quantity.unit for e in record.experiments.values() for m in e.measurements if m.tool == "manual"
+    }
     assert told == {"%"}
     assert all(v.outcome is not Outcome.INCONCLUSIVE for v in record.verdicts)
     measured = [m for e in record.experiments.values() for m in e.measurements if m.property == "yield"]
@@ -100,7 +102,9 @@ def test_resuming_without_an_answer_goes_on_waiting(tmp_path):
 
 def test_a_failed_run_is_learned_from_and_not_asked_again(tmp_path):
     with life(tmp_path / "w") as one:
-        campaign = one.discovery.create(goal_of(YIELD, budget=Budget(experiments=3, batch=3)), planner="random")
+        campaign = one.discovery.create(
+            goal_of(YIELD, budget=Budget(experiments=3, batch=3)), planner="random"
+        )
         record = one.discovery.run(campaign).record
         text = fill(record, n=2) + "E003,,,yield,,,,the flask broke\n".replace("E003,,,", "E003,0,0,")
         tell(one, campaign, text)

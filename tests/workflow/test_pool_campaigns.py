@@ -16,7 +16,9 @@ MISSING = {"r2", "r5"}
 SPACE = PoolSpace(
     source="reactions.csv",
     rows=tuple(
-        Candidate(id=f"r{i}", label=f"x={i % 4}, y={i // 4}", arguments={"x": float(i % 4), "y": float(i // 4)})
+        Candidate(
+            id=f"r{i}", label=f"x={i % 4}, y={i // 4}", arguments={"x": float(i % 4), "y": float(i // 4)}
+        )
         for i in range(ROWS)
     ),
     measured={"yield": {name: value for name, value in SECRET.items() if name not in MISSING}},
@@ -117,13 +119,13 @@ def test_a_table_that_is_read_twice_confirms_nothing(tmp_path, objectives):
 
 
 def test_a_column_with_another_name_is_the_smiles_of_a_tool_and_is_recalled(tmp_path):
+    from novum.core.quantity import Quantity
+    from novum.core.record import ExperimentRecord
+    from novum.core.science import Experiment, Measurement
     from novum.knowledge_base import KnowledgeBase
+    from novum.tools.registry import Registry
     from novum.workflows.assays import choose_assays
     from novum.workflows.learning import CampaignKnowledge, items_of
-    from novum.core.record import ExperimentRecord
-    from novum.core.quantity import Quantity
-    from novum.core.science import Experiment, Measurement
-    from novum.tools.registry import Registry
 
     row = Candidate(id="1", label="CCO", arguments={"SMILES": "CCO"})
     space = PoolSpace(source="m.csv", rows=(row,), smiles="SMILES")

@@ -21,24 +21,24 @@ from novum.core.events import (
     Judged,
     Recorded,
 )
-from novum.core.goals import Budget
+from novum.core.goals import Budget, Goal, Objective
 from novum.core.record import CampaignRecord
 from novum.core.science import Outcome
+from novum.core.spaces import ContinuousParameter, ParameterSpace
 from novum.tools.registry import Registry
 from novum.workflows.replay import check_registrations, check_verdicts, replay
 
 
 @pytest.fixture(scope="module")
 def events(tmp_path_factory):
-    from conftest import SPACE  # the toy landscape
-    from novum.core.goals import Goal, Objective
-
     goal = Goal(
         objectives=(
             Objective(property="height", kind="maximise", unit="m", low=5, tool="toy.survey"),
             Objective(property="slope", kind="at_least", low=0.5),
         ),
-        space=SPACE,
+        space=ParameterSpace(
+            parameters=tuple(ContinuousParameter(name=name, low=-5, high=5) for name in "xy")
+        ),
         budget=Budget(experiments=10, batch=3),
         noise_replicates=1,
         seed=3,
@@ -150,7 +150,11 @@ def test_a_noise_floor_written_to_fit_its_verdicts_is_found_by_the_replay(events
 
 
 CHANGES = {
-    "a prediction": (Hypothesised, 1, lambda d: nudge(d, "hypotheses", 0, "predictions", 0, "expected", "value")),
+    "a prediction": (
+        Hypothesised,
+        1,
+        lambda d: nudge(d, "hypotheses", 0, "predictions", 0, "expected", "value"),
+    ),
     "a candidate": (Hypothesised, 0, lambda d: nudge(d, "hypotheses", 0, "candidate", "arguments", "x")),
     "a call": (Designed, 0, lambda d: d["experiments"][0]["calls"][0].update(seed=99)),
     "a gate": (Gated, 1, lambda d: d.update(by="nobody")),
@@ -187,7 +191,7 @@ def test_deciding_again_finds_a_changed_decision_and_names_its_record(events, re
 
 def test_deciding_again_finds_a_changed_result(events, registry):
     changed = with_change(
-        events, ExperimentFinished, lambda d: nudge(d, "results", 0, "properties", "slope", "value")
+        events, ExperimentFinished, lambda d: nudge(d, "results", 0, "properties", "height", "value")
     )
     assert "judge/0" in places(replay(changed, registry, open_planner))
 

@@ -122,10 +122,11 @@ def judge(
     if not low <= seen.value <= high:
         side = "below" if seen.value < low else "above"
         bound = low if seen.value < low else high
-        return verdict(Outcome.REFUTED, f"{seen} is {side} the allowed {bound:.4g} {seen.unit}", seen, z)
+        allowed = Quantity(value=bound, unit=seen.unit)
+        return verdict(Outcome.REFUTED, f"{seen} is {side} the allowed {allowed}", seen, z)
     own = expected.std or 0.0
     if rule.kind is FalsificationKind.INTERVAL and spread > INFORMATIVE * own and spread > 0:
-        why = f"inside, but the noise ({spread:.2g} {seen.unit}) exceeds the predicted spread ({own:.2g})"
+        why = f"inside, but the noise ({spread:.2g}) exceeds the predicted spread ({own:.2g}), in {seen.unit}"
         return verdict(Outcome.INCONCLUSIVE, why, seen, z)
     return verdict(Outcome.SUPPORTED, f"{seen} is inside the allowed outcomes", seen, z)
 

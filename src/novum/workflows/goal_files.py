@@ -1,13 +1,13 @@
 """Goals as people write them: a YAML file, or a sentence of the goal language → a checked `Goal`."""
 
 import difflib
-import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from novum.agents.optimizer.generators.limits import tightened
 from novum.core.errors import GoalError, UsageError
 from novum.core.goals import MANUAL, POOL, Budget, Confirmation, Goal, Objective
 from novum.core.quantity import DIMENSIONLESS, canonical_unit, is_compatible
@@ -157,7 +157,7 @@ def load_goal(source: str, registry: Registry, *, seed: int | None = None, **bud
         return Goal.model_validate(
             {
                 **goal.model_dump(),
-                "space": tighten(goal),
+                "space": _tightened(goal),
                 "seed": goal.seed if seed is None else seed,
                 "budget": {**goal.budget.model_dump(), **limits},
             }
@@ -167,12 +167,19 @@ def load_goal(source: str, registry: Registry, *, seed: int | None = None, **bud
         raise GoalError(message, key=".".join(map(str, location)) or None) from error
 
 
+def _tightened(goal: Goal) -> Space:
+    """Return the goal's space within what its objectives say of it, so that an empty one is seen here."""
+    if isinstance(goal.space, MoleculeSpace):
+        return tightened(goal.space, goal.objectives)
+    return goal.space
+
+
 def is_goal_path(source: str) -> bool:
     """Say whether `source` is meant as a file: it ends like one, or it is there."""
     if source.lower().endswith((".yaml", ".yml")):
         return True
     try:
-        return Path(source).exists()
+        return bool(source.strip()) and Path(source).exists()
     except OSError:  # a sentence longer than a file name may be
         return False
 
@@ -220,28 +227,6 @@ def bind_objective(wish: Wish, entry: WishEntry, registry: Registry) -> Objectiv
         )
     except ValidationError as error:
         raise GoalError(f"{name}: {_first(error)[1]}") from error
-
-
-def tighten(goal: Goal) -> Space:
-    """Return the goal's space with the limits that its objectives imply by construction.
-
-    A bound on the number of heavy atoms is a limit of the space: no candidate that breaks it needs to
-    be measured to know.
-
-    Raises:
-        GoalError: the limits leave nothing.
-    """
-    space = goal.space
-    if not isinstance(space, MoleculeSpace):
-        return space
-    low, high = space.min_heavy_atoms, space.max_heavy_atoms
-    for objective in goal.constraints:
-        if objective.property == "heavy_atoms":
-            low = max(low, math.ceil(objective.low)) if objective.low is not None else low
-            high = min(high, math.floor(objective.high)) if objective.high is not None else high
-    if low > high or high < 1:
-        raise GoalError(f"heavy_atoms: the space holds {low} to {high} heavy atoms, which is nothing")
-    return space.model_copy(update={"min_heavy_atoms": low, "max_heavy_atoms": high})
 
 
 def read_yaml(path: Path) -> Any:

@@ -13,7 +13,7 @@ from novum.core.knowledge import (
     Provenance,
     item_id,
 )
-from novum.core.quantity import Quantity
+from novum.core.quantity import Quantity, canonical_unit
 from novum.core.record import CampaignRecord, ExperimentRecord, mean
 from novum.core.science import (
     Claim,
@@ -24,7 +24,7 @@ from novum.core.science import (
     Outcome,
     Verdict,
 )
-from novum.core.spaces import Candidate, MoleculeSpace, ParameterSpace, PoolSpace, Space
+from novum.core.spaces import Candidate, ChoiceParameter, MoleculeSpace, ParameterSpace, PoolSpace, Space
 from novum.knowledge_base.base import KnowledgeBase
 from novum.workflows.assays import Assay, argument_names
 
@@ -65,7 +65,11 @@ class CampaignKnowledge:
             found += self._base.items.query(relation=FAILS, conditions={"tool": tool})
         space = self._goal.space
         names = set(space.rows[0].arguments if isinstance(space, PoolSpace) else argument_names(space))
-        return tuple(item for item in found if names <= set(item.arguments))
+        known = tuple(item for item in found if names <= set(item.arguments))
+        if isinstance(space, PoolSpace):  # another table of that name has other rows
+            rows = {row.id: row.arguments for row in space.rows}
+            known = tuple(item for item in known if rows.get(item.subject) == item.arguments)
+        return known
 
     def record(self, items: Iterable[KnowledgeItem]) -> tuple[str, ...]:
         """Store items durably; return their ids."""
@@ -151,7 +155,10 @@ def conditions_of(assay: Assay, space: Space) -> dict[str, Any]:
     if isinstance(space, PoolSpace):
         conditions["pool"] = space.source
     elif isinstance(space, ParameterSpace):
-        conditions["parameters"] = sorted(argument_names(space))
+        conditions["parameters"] = sorted(
+            p.name if isinstance(p, ChoiceParameter) else f"{p.name} [{canonical_unit(p.unit)}]"
+            for p in space.parameters
+        )
     return conditions
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from strategies import DIMENSIONS, quantities
 from pydantic import ValidationError
+from strategies import DIMENSIONS, quantities
 
 from novum.core.errors import UnitError
 from novum.core.quantity import Quantity, canonical_unit, convert, is_compatible, propagate
@@ -72,7 +72,23 @@ def test_other_dimensions_are_refused_and_both_units_named(pair):
     assert repr(two) in str(caught.value)
 
 
-UNKNOWN = ["foo", "eV/atomm", "3 eV", "1e3", "(", "m/", "**2", "eV;", "[]", ",5", "$", "000 %", "eV m)", "−3", "½"]
+UNKNOWN = [
+    "foo",
+    "eV/atomm",
+    "3 eV",
+    "1e3",
+    "(",
+    "m/",
+    "**2",
+    "eV;",
+    "[]",
+    ",5",
+    "$",
+    "000 %",
+    "eV m)",
+    "−3",
+    "½",
+]
 
 
 @pytest.mark.parametrize("unit", UNKNOWN)
@@ -101,7 +117,14 @@ def test_any_text_is_a_unit_with_one_spelling_or_a_unit_error(text):
 
 @pytest.mark.parametrize(
     ("one", "two"),
-    [("electron_volt", "eV"), ("kcal / mol", "kcal/mol"), ("μm", "µm"), ("percent", "%"), ("", "1"), ("m^2", "m**2")],
+    [
+        ("electron_volt", "eV"),
+        ("kcal / mol", "kcal/mol"),
+        ("μm", "µm"),
+        ("percent", "%"),
+        ("", "1"),
+        ("m^2", "m**2"),
+    ],
 )
 def test_spellings_of_one_unit_are_one_unit(one, two):
     assert canonical_unit(one) == canonical_unit(two)
@@ -193,7 +216,9 @@ def test_propagation_agrees_with_monte_carlo():
 
 
 def test_exact_quantities_propagate_without_a_warning_and_stay_exact():
-    got = propagate(lambda a, b: a + b, Quantity(value=1.0, unit="eV"), Quantity(value=500.0, unit="meV", std=0))
+    got = propagate(
+        lambda a, b: a + b, Quantity(value=1.0, unit="eV"), Quantity(value=500.0, unit="meV", std=0)
+    )
     assert (got.value, got.unit, got.std) == (1.5, "eV", 0.0)
 
 

@@ -189,16 +189,16 @@ def test_replicates_are_averaged_into_the_candidate():
 
 
 def test_the_mean_of_repetitions_is_less_uncertain_and_in_one_unit():
-    found = mean(
-        [Quantity(value=1, unit="eV", std=0.2), *[Quantity(value=3000, unit="meV", std=200)] * 3]
-    )
+    found = mean([Quantity(value=1, unit="eV", std=0.2), *[Quantity(value=3000, unit="meV", std=200)] * 3])
     assert (found.value, found.unit, found.std) == (2.5, "eV", pytest.approx(0.1))
     alone = Quantity(value=1, unit="eV", std=0.2)
     assert mean([alone]) is alone
 
 
 def test_a_failed_exploration_marks_the_candidate_and_keeps_what_was_measured():
-    (seen,) = fold(*designed(experiment("E001", "a")), finished("E001", "a", 4.0, failed="boom")).observations()
+    (seen,) = fold(
+        *designed(experiment("E001", "a")), finished("E001", "a", 4.0, failed="boom")
+    ).observations()
     assert seen.failed == "boom"
     assert seen.values["gap"].value == 4.0
 
@@ -212,7 +212,10 @@ def test_a_failed_replicate_does_not_mark_the_candidate():
 def test_an_own_observation_replaces_a_recalled_one():
     known = [
         Observation(
-            candidate=candidate(n), values={"gap": Quantity(value=1, unit="eV")}, recalled=True, source=f"K-{n}"
+            candidate=candidate(n),
+            values={"gap": Quantity(value=1, unit="eV")},
+            recalled=True,
+            source=f"K-{n}",
         )
         for n in ("a", "z")
     ]

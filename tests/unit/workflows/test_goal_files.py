@@ -208,8 +208,18 @@ X = "space:\n  kind: parameters\n  parameters:\n    x: "
         (HEAD + "  - homo_lumo_gap >= 4 K\n", 3, "objectives.0", ["does not fit", "'eV'"]),
         (HEAD + "  - homo_lumo_gap >= 4 eVV\n", 3, "objectives.0", ["unknown unit 'eVV'"]),
         (HEAD + "  - logp between 3 and 1\n", 3, "objectives.0", ["impossible interval: 3 is not below 1"]),
-        (HEAD + "  - make it good\n", 3, "objectives.0", ["cannot read the clause 'make it good'", "maximise"]),
-        (HEAD + "  - wish: maximise qed\n    wieght: 2\n", 4, "objectives.0.wieght", ["did you mean 'weight'"]),
+        (
+            HEAD + "  - make it good\n",
+            3,
+            "objectives.0",
+            ["cannot read the clause 'make it good'", "maximise"],
+        ),
+        (
+            HEAD + "  - wish: maximise qed\n    wieght: 2\n",
+            4,
+            "objectives.0.wieght",
+            ["did you mean 'weight'"],
+        ),
         (HEAD + "  - wish: maximise qed\n    weight: 0\n", 4, "objectives.0.weight", ["greater than 0"]),
         (HEAD + "  - weight: 1\n", 3, "objectives.0.wish", ["Field required"]),
         (HEAD + "  - maximise qed\n  - minimise qed\n", None, None, ["two objectives"]),
@@ -220,15 +230,35 @@ X = "space:\n  kind: parameters\n  parameters:\n    x: "
         ("objectives: []\n", 1, "objectives", ["at least 1"]),
         ("title: t\n", None, "objectives", ["required"]),
         ("title: t\nobjective: [maximise qed]\n", 2, "objective", ["did you mean 'objectives'"]),
-        (HEAD + "  - maximise qed\nbudget:\n  experiments: 0\n", 5, "budget.experiments", ["greater than 0", "not 0"]),
+        (
+            HEAD + "  - maximise qed\nbudget:\n  experiments: 0\n",
+            5,
+            "budget.experiments",
+            ["greater than 0", "not 0"],
+        ),
         (HEAD + "  - maximise qed\nbudget:\n  experiment: 9\n", 5, "budget.experiment", ["'experiments'"]),
-        (HEAD + "  - maximise qed\nbudget:\n  experiments: many\n", 5, "budget.experiments", ["integer", "'many'"]),
+        (
+            HEAD + "  - maximise qed\nbudget:\n  experiments: many\n",
+            5,
+            "budget.experiments",
+            ["integer", "'many'"],
+        ),
         (HEAD + "  - maximise qed\nseed: -1\n", 4, "seed", ["greater than or equal to 0"]),
         (HEAD + "  - maximise qed\nseed: x\n", 4, "seed", ["integer"]),
         (HEAD + "  - maximise qed\nspace: everywhere\n", 4, "space", ["dictionary"]),
-        (HEAD + "  - maximise qed\nspace:\n  kind: molecule\n", 5, "space.kind", ["did you mean 'molecules'"]),
+        (
+            HEAD + "  - maximise qed\nspace:\n  kind: molecule\n",
+            5,
+            "space.kind",
+            ["did you mean 'molecules'"],
+        ),
         (HEAD + "  - maximise qed\nspace:\n  kind: [molecules]\n", 5, "space.kind", ["unknown kind"]),
-        (HEAD + "  - maximise qed\nspace:\n  max_atoms: 3\n", 5, "space.max_atoms", ["unknown key", "keys here are"]),
+        (
+            HEAD + "  - maximise qed\nspace:\n  max_atoms: 3\n",
+            5,
+            "space.max_atoms",
+            ["unknown key", "keys here are"],
+        ),
         (
             HEAD + "  - maximise qed\nspace:\n  start:\n    - CCO\n    - C1CC\n",
             7,
@@ -244,8 +274,18 @@ X = "space:\n  kind: parameters\n  parameters:\n    x: "
         ),
         (HEAD + "  - maximise qed\nconfirmation:\n  methd: auto\n", 5, "confirmation.methd", ["'method'"]),
         (HEAD + "  - maximise yield in % using pool\n", None, "space.kind", ["come from a pool"]),
-        (HEAD + "  - maximise y in % using manual\n" + X + "{low: 0}\n", 7, "space.parameters.x", ["low and high"]),
-        (HEAD + "  - maximise y in % using manual\n" + X + "5\n", 7, "space.parameters.x", ["low: 0, high: 1"]),
+        (
+            HEAD + "  - maximise y in % using manual\n" + X + "{low: 0}\n",
+            7,
+            "space.parameters.x",
+            ["low and high"],
+        ),
+        (
+            HEAD + "  - maximise y in % using manual\n" + X + "5\n",
+            7,
+            "space.parameters.x",
+            ["low: 0, high: 1"],
+        ),
         (
             HEAD + "  - maximise y in % using manual\n" + X + "{low: 2, high: 1}\n",
             7,
@@ -409,7 +449,10 @@ def test_a_start_file_that_is_not_text_is_refused(refuse, tmp_path):
 
 
 def test_a_directory_or_a_missing_file_is_no_goal(tmp_path, registry):
-    for source, said in ((str(tmp_path), "is a directory"), (str(tmp_path / "gone.yaml"), "there is no file")):
+    for source, said in (
+        (str(tmp_path), "is a directory"),
+        (str(tmp_path / "gone.yaml"), "there is no file"),
+    ):
         with pytest.raises(GoalError, match=said) as caught:
             load_goal(source, registry)
         assert caught.value.exit_code == 2

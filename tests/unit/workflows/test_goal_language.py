@@ -34,7 +34,10 @@ from novum.workflows.goal_language import Wish, parse_clause, parse_goal
         ("d = 2 +- 0.5", Wish("d", Kind.TARGET, 1.5, 2.5, 2)),
         ("maximise yield in % using manual", Wish("yield", Kind.MAXIMISE, unit="%", tool="manual")),
         ("maximise yield in % to 80", Wish("yield", Kind.MAXIMISE, low=80, unit="%")),
-        ("gap >= 4 eV using chemistry.xtb", Wish("gap", Kind.AT_LEAST, low=4, unit="eV", tool="chemistry.xtb")),
+        (
+            "gap >= 4 eV using chemistry.xtb",
+            Wish("gap", Kind.AT_LEAST, low=4, unit="eV", tool="chemistry.xtb"),
+        ),
         ("maximize qed", Wish("qed", Kind.MAXIMISE)),
         ("MAXIMISE QED", Wish("QED", Kind.MAXIMISE)),
         ("minimize sa_score", Wish("sa_score", Kind.MINIMISE)),
@@ -115,11 +118,10 @@ def test_a_tolerance_is_above_zero(tolerance):
         parse_clause(f"gap = 4 ± {tolerance} eV")
 
 
-pieces = st.sampled_from(
-    "maximise minimize between and to in using = >= <= ≥ ± +/- ; \n − - 1 3.5 1e9 1e999 eV % ° qed logp . , ( ) ² ٣".split(
-        " "
-    )
+PIECES = (
+    "maximise minimize between and to in using = >= <= ≥ ± +/- ; − - 1 3.5 1e9 1e999 eV % ° qed . , ( ) ² ٣"
 )
+pieces = st.sampled_from([*PIECES.split(" "), "\n"])
 
 
 @settings(max_examples=300, deadline=None)
@@ -127,11 +129,10 @@ pieces = st.sampled_from(
 def test_any_text_is_wishes_or_a_goal_error(text):
     try:
         wishes = parse_goal(text)
-    except GoalError as error:
-        assert str(error)
-    else:
-        assert wishes
-        assert all(isinstance(w.kind, Kind) for w in wishes)
+    except GoalError:
+        return
+    assert wishes
+    assert all(isinstance(w.kind, Kind) for w in wishes)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from novum.core.spaces import MoleculeSpace, ParameterSpace, PoolSpace
 
 
 @lru_cache(maxsize=4)
-def _open_molecules(space: MoleculeSpace) -> Generator:
+def molecule_generator(space: MoleculeSpace) -> Generator:
     """Return the generator of a space, kept: it remembers which molecules it has examined."""
     from novum.agents.optimizer.generators.molecules import MoleculeGenerator
 
@@ -25,7 +25,7 @@ def open_generator(goal: Goal) -> Generator:
         case MoleculeSpace():
             from novum.agents.optimizer.generators.limits import tightened
 
-            return _open_molecules(tightened(goal.space, goal.objectives))
+            return molecule_generator(tightened(goal.space, goal.objectives))
         case PoolSpace():
             from novum.agents.optimizer.generators.pool import PoolGenerator
 

@@ -113,9 +113,13 @@ class MoleculeGenerator:
         verdict = self._admitted.get(proposal.key)
         if verdict is None:
             # The score first: it is ten times quicker than six hundred patterns.
+            with rdBase.BlockLogs():
+                molecule = Chem.MolFromSmiles(proposal.key)
             verdict = (
-                proposal.key in self._given or self._filters.is_makeable(proposal.point)
-            ) and self._filters.is_free_of_alerts(proposal.point)
+                molecule is not None
+                and (proposal.key in self._given or self._filters.is_makeable(molecule))
+                and self._filters.is_free_of_alerts(molecule)
+            )
             if len(self._admitted) >= REMEMBERED:
                 self._admitted.clear()
             self._admitted[proposal.key] = verdict
@@ -176,7 +180,11 @@ class MoleculeGenerator:
         if copy is None:
             if len(self._opened) >= OPENED:
                 self._opened.clear()
-            copy = self._opened[proposal.key] = opened(proposal.point)
+            # From the key and not from the molecule at hand, whose order of atoms tells how it was made:
+            # a resumed campaign reads it from its spelling and must make the same offspring.
+            with rdBase.BlockLogs():
+                molecule = Chem.MolFromSmiles(proposal.key)
+            copy = self._opened[proposal.key] = opened(molecule or proposal.point)
         return copy
 
 

@@ -1,0 +1,81 @@
+"""What one campaign learned helps the next one only where it means the same."""
+
+import pytest
+from lives import life
+
+from novum.core.goals import Budget, Goal, Objective
+from novum.core.spaces import Candidate, ContinuousParameter, ParameterSpace, PoolSpace
+
+HEIGHT = Objective(property="height", kind="maximise", unit="m", tool="toy.survey")
+YIELD = Objective(property="yield", kind="maximise", unit="%", tool="pool")
+
+
+def plane(unit="1", name="y"):
+    return ParameterSpace(
+        parameters=(
+            ContinuousParameter(name="x", low=-5, high=4, unit=unit),
+            ContinuousParameter(name=name, low=-5, high=5),
+        )
+    )
+
+
+def pool(factor, source="data.csv"):
+    rows = tuple(
+        Candidate(id=str(i), label=f"x={factor * i}", arguments={"x": float(factor * i)}) for i in range(1, 5)
+    )
+    return PoolSpace(
+        source=source, rows=rows, measured={"yield": {str(i): factor * 10.0 + i for i in range(1, 5)}}
+    )
+
+
+def run(root, goal, **options):
+    with life(root) as one:
+        return one.discovery.run(one.discovery.create(goal, planner="random", **options)).record
+
+
+def goal_of(space, *objectives, seed=1):
+    budget = Budget(experiments=4, batch=4)
+    return Goal(objectives=objectives, space=space, budget=budget, seed=seed, noise_replicates=0)
+
+
+def test_the_same_space_is_recalled_and_may_be_asked_not_to(tmp_path):
+    first = run(tmp_path / "w", goal_of(plane(), HEIGHT))
+    second = run(tmp_path / "w", goal_of(plane(), HEIGHT, seed=2))
+    known = {o.candidate.id: o.values["height"] for o in second.recalls[0].observations}
+    assert known == {o.candidate.id: o.values["height"] for o in first.observations()}
+    assert second.recalls[0].items
+    alone = run(tmp_path / "w", goal_of(plane(), HEIGHT, seed=3), recall=False)
+    assert alone.recalls[0].observations == ()
+    assert alone.recalls[0].items == ()
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        (goal_of(plane("K"), HEIGHT), goal_of(plane("°C"), HEIGHT, seed=2)),
+        (goal_of(pool(1), YIELD), goal_of(pool(3), YIELD)),
+        (goal_of(pool(1, "a.csv"), YIELD), goal_of(pool(1, "b.csv"), YIELD)),
+    ],
+    ids=["another unit", "another table of the same name", "another file"],
+)
+def test_what_means_something_else_is_not_recalled(tmp_path, one, two):
+    run(tmp_path / "w", one)
+    record = run(tmp_path / "w", two)
+    assert record.recalls[0].observations == ()
+    assert record.experiments_used == 4
+    assert record.claims
+
+
+def test_one_name_of_a_unit_is_as_good_as_another(tmp_path):
+    run(tmp_path / "w", goal_of(plane("degC"), HEIGHT))
+    assert len(run(tmp_path / "w", goal_of(plane("°C"), HEIGHT, seed=2)).recalls[0].observations) == 4
+
+
+def test_a_wish_in_another_unit_gets_the_values_in_it(tmp_path):
+    first = run(tmp_path / "w", goal_of(plane(), HEIGHT))
+    wish = Objective(property="height", kind="maximise", unit="cm", tool="toy.survey")
+    second = run(tmp_path / "w", goal_of(plane(), wish, seed=2))
+    before = {o.candidate.id: o.values["height"].value for o in first.observations()}
+    for seen in second.recalls[0].observations:
+        assert seen.values["height"].unit == "cm"
+        assert seen.values["height"].value == pytest.approx(100 * before[seen.candidate.id])

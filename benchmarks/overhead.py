@@ -116,7 +116,9 @@ def commit_ms(root: Path, commits: int = 100) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--experiments", type=int, default=200)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--json", type=Path)
@@ -127,7 +129,9 @@ def main() -> None:
     try:
         for planner in ("random", "optimizer"):
             with tempfile.TemporaryDirectory() as folder:
-                rows[planner] = campaign_ms(Path(folder), sandbox, planner, options.experiments, options.batch)
+                rows[planner] = campaign_ms(
+                    Path(folder), sandbox, planner, options.experiments, options.batch
+                )
         with tempfile.TemporaryDirectory() as folder:
             rows["sandbox call alone"] = {"median_ms": sandbox_ms(sandbox, 100)}
             rows["one durable commit"] = {"median_ms": commit_ms(Path(folder))}
@@ -137,7 +141,9 @@ def main() -> None:
     for name, row in rows.items():
         print(f"{name:24}{row['median_ms']:12.2f}{row.get('p90_ms', float('nan')):10.2f}")
     kept = "kept" if rows["random"]["median_ms"] <= TARGET_MS else "missed"
-    print(f"target: {TARGET_MS:g} ms per experiment with the control planner: {kept}; load {os.getloadavg()[0]:.1f}")
+    print(
+        f"target: {TARGET_MS:g} ms per experiment with the control planner: {kept}; load {os.getloadavg()[0]:.1f}"
+    )
     if options.json:
         options.json.write_text(json.dumps(rows, indent=2))
 

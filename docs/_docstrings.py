@@ -1,4 +1,4 @@
-"""For the site only: our docstrings say ``Example:``, and mkdocstrings shows runnable code under ``Examples:``."""
+"""For the site only: docstrings say ``Example:``, and mkdocstrings sets code under ``Examples:``."""
 
 import re
 from typing import Any

@@ -18,6 +18,16 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 EXAMPLES = ROOT / "examples"
 
+BLOCK_PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
+"""The pages whose blocks are run."""
+
+TOGETHER = [
+    DOCS / "tutorial" / "first-campaign.md",
+    ROOT / "README.md",
+    DOCS / "how-to" / "knowledge-base.md",
+]
+"""Pages that follow each other in one folder: the later ones look at what the first one made."""
+
 LANGUAGES = {"console", "csv", "json", "python", "text", "toml", "yaml"}
 """The languages that a block may have; each is run, loaded or parsed, but for ``text``."""
 

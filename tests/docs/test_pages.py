@@ -4,11 +4,12 @@ import os
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from cli_reference import PAGE, WIDTH, cli_reference
-from doc_blocks import DOCS, ROOT
+from doc_blocks import BLOCK_PAGES, DOCS, ROOT
 from markdown_it import MarkdownIt
 from pydantic import BaseModel
 from ruamel.yaml import YAML
@@ -28,7 +29,7 @@ from novum.workflows.goal_files import (
     WishEntry,
 )
 
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(DOCS.rglob("*.md"))
+PAGES = [*BLOCK_PAGES, ROOT / "CHANGELOG.md"]
 NAMES = [str(p.relative_to(ROOT)) for p in PAGES]
 
 
@@ -46,7 +47,7 @@ def links_of(page: Path) -> list[str]:
 def headings_of(page: Path) -> set[str]:
     """Return the anchors of a page's headings."""
     tokens = MarkdownIt().parse(page.read_text(encoding="utf-8"))
-    texts = [after.content for one, after in zip(tokens, tokens[1:], strict=False) if one.type == "heading_open"]
+    texts = [text.content for one, text in pairwise(tokens) if one.type == "heading_open"]
     return {re.sub(r"\s+", "-", re.sub(r"[^\w\s-]", "", text.lower()).strip()) for text in texts}
 
 
@@ -77,7 +78,8 @@ def test_the_site_loads_nothing_from_elsewhere():
     text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     assert YAML(typ="safe").load(text)["theme"]["font"] is False
     assert "http" not in text
-    assert not any("```mermaid" in p.read_text(encoding="utf-8") for p in PAGES)  # its script would be fetched
+    # The script that draws such diagrams would be fetched.
+    assert not any("```mermaid" in p.read_text(encoding="utf-8") for p in PAGES)
 
 
 def test_the_page_of_commands_is_what_help_says():

@@ -1,9 +1,9 @@
 """The loop from end to end, over toy tools."""
 
+from novum.agents.choose import open_planner
 from novum.core.record import CampaignRecord
 from novum.core.science import ClaimStatus, Purpose
 from novum.workflows.replay import check_registrations, check_verdicts, replay
-from novum.agents.choose import open_planner
 
 
 def run(workshop, goal, **options):

@@ -20,7 +20,10 @@ WORKERS = 2
 
 def start(root: Path) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, str(HERE / "campaign_process.py"), str(root)], stdout=subprocess.PIPE, text=True, cwd=HERE
+        [sys.executable, str(HERE / "campaign_process.py"), str(root)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=HERE,
     )
 
 
@@ -57,7 +60,9 @@ def test_ten_kills_lose_nothing_repeat_nothing_and_change_nothing(tmp_path):
         assert b.verify("killed").ok
         assert a.decision_digest("killed") == b.decision_digest("killed")
         events = list(b.events("killed"))
-        assert CampaignRecord.from_events(a.events("killed")).claims == CampaignRecord.from_events(events).claims
+        assert (
+            CampaignRecord.from_events(a.events("killed")).claims == CampaignRecord.from_events(events).claims
+        )
         finished = Counter(e.experiment for e in events if isinstance(e, ExperimentFinished))
         assert set(finished.values()) == {1}
 

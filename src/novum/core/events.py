@@ -101,6 +101,8 @@ class Gated(_Event):
     allowed: tuple[str, ...]
     refused: dict[str, str] = {}
     """Experiment id → reason."""
+    refused_by_person: tuple[str, ...] = ()
+    """Those of them that a person refused."""
     by: str = "budget"
 
 

@@ -143,7 +143,7 @@ def noise_of(prediction: Prediction, floors: Mapping[str, Quantity]) -> float:
         floors: property → noise floor, its `value` being the standard deviation itself.
     """
     floor = floors.get(prediction.property)
-    if floor is None:
+    if floor is None or prediction.tool is not None:  # the floor is that of the goal's own tool
         return 0.0
     # As a spread around zero, because a spread has no offset (°C).
     spread = Quantity(value=0.0, unit=floor.unit, std=floor.value).to(prediction.expected.unit).std

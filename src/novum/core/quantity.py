@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 DIMENSIONLESS = "1"
 """The unit of a pure number."""
 
+_SPELLINGS = {"E_h": "hartree", "D": "debye"}
+"""Units that chemists write out."""
+
 _UNIT = re.compile(r"[\w\s*/^().%°Å·-]*")
 
 
@@ -206,4 +209,4 @@ def _canonical_unit(unit: str) -> str:
             f"unknown unit {unit!r}; units are written as 'eV', 'kcal/mol', 'angstrom', '%'"
         ) from error
     short = f"{parsed:~D}".replace(" / ", "/").replace(" * ", "*").replace(" ** ", "**")
-    return short or DIMENSIONLESS
+    return _SPELLINGS.get(short, short) or DIMENSIONLESS

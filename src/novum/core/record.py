@@ -1,5 +1,6 @@
 """CampaignRecord: what a campaign's events add up to. The same fold serves planner, CLI and report."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -47,6 +48,7 @@ class ExperimentRecord:
     allowed: bool | None = None
     """None until the gate has spoken."""
     refused: str = ""
+    refused_by_person: bool = False
     attempts: int = 0
     finished: bool = False
     failed: str = ""
@@ -120,6 +122,7 @@ class CampaignRecord:
                 for name, reason in event.refused.items():
                     self.experiments[name].allowed = False
                     self.experiments[name].refused = reason
+                    self.experiments[name].refused_by_person = name in event.refused_by_person
             case ExperimentStarted():
                 entry = self.experiments[event.experiment]
                 entry.attempts = max(entry.attempts, event.attempt)
@@ -200,9 +203,17 @@ class CampaignRecord:
     def observations(self) -> tuple[Observation, ...]:
         """Return what a planner may know: recalled first, then own, in a fixed order.
 
-        Sealed experiments are left out. Replicates of one candidate are averaged. The order is that of
+        Sealed experiments are left out. What a person refused counts as failed, so that it is not
+        proposed again. Replicates of one candidate are averaged. The order is that of
         the design, not that in which experiments happened to end.
         """
+        refused = {
+            e.experiment.candidate.id: Observation(
+                candidate=e.experiment.candidate, failed=e.refused, source=e.experiment.id
+            )
+            for e in self.experiments.values()
+            if e.refused_by_person
+        }
         recalled = {o.candidate.id: o for recall in self.recalls.values() for o in recall.observations}
         own: dict[str, list[ExperimentRecord]] = {}
         for entry in self.experiments.values():
@@ -210,6 +221,7 @@ class CampaignRecord:
                 own.setdefault(entry.experiment.candidate.id, []).append(entry)
         observed = [o for key, o in recalled.items() if key not in own]
         observed += [observation(entries) for entries in own.values()]
+        observed += [o for key, o in refused.items() if key not in own]
         return tuple(observed)
 
     def merits(self, scales: dict[str, float]) -> list[tuple[Merit, Observation]]:
@@ -250,11 +262,12 @@ def observation(entries: list[ExperimentRecord]) -> Observation:
 def mean(quantities: list[Quantity]) -> Quantity:
     """Return the mean of repeated measurements, in the unit of the first.
 
-    The standard deviation is that of one measurement over the root of their number, where it is known.
+    Its standard deviation is that of the mean of independent measurements, where all of them state one.
     """
     first = quantities[0]
     if len(quantities) == 1:
         return first
     same = [q.to(first.unit) for q in quantities]
-    std = None if first.std is None else first.std / len(same) ** 0.5
-    return first.model_copy(update={"value": sum(q.value for q in same) / len(same), "std": std})
+    spreads = [q.std for q in same if q.std is not None]
+    std = math.hypot(*spreads) / len(same) if len(spreads) == len(same) else None
+    return first.model_copy(update={"value": math.fsum(q.value for q in same) / len(same), "std": std})

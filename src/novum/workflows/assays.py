@@ -7,7 +7,7 @@ from typing import Any, Literal
 from novum.core.calls import PropertySpec, ToolCall, ToolSpec
 from novum.core.errors import GoalError, MissingExtraError
 from novum.core.goals import MANUAL, POOL, Goal, Objective
-from novum.core.quantity import canonical_unit
+from novum.core.quantity import Quantity
 from novum.core.spaces import Candidate, ParameterSpace, PoolSpace, Space
 from novum.tools.registry import Registry
 
@@ -146,18 +146,18 @@ def _require_available(tool: ToolSpec, registry: Registry) -> None:
 def scale_of(assay: Assay) -> float:
     """Return the width over which a property varies usefully, in the objective's unit.
 
-    The width of the objective's own bounds where it has two; else a tenth of its bound's size; else the
-    range that its tool declares; else 1.
+    The width of the objective's own bounds where it has two; else a quarter of the usual or the possible
+    range that its tool declares; else a quarter of its bound's size; else 1.
     """
     objective, spec = assay.objective, assay.measured
     if objective.low is not None and objective.high is not None:
         return objective.high - objective.low
-    if (
-        spec.low is not None
-        and spec.high is not None
-        and canonical_unit(spec.unit) == canonical_unit(objective.unit)
-    ):
-        return (spec.high - spec.low) / 4
+    ends = spec.usual or (spec.low, spec.high)
+    if ends[0] is not None and ends[1] is not None:
+        low, high = (
+            Quantity(value=end, unit=spec.unit).to(objective.unit).value for end in ends if end is not None
+        )
+        return max(abs(high - low) / 4, 1e-12)
     bound = objective.low if objective.low is not None else objective.high
     if bound:
         return max(abs(bound) / 4, 1e-12)

@@ -56,7 +56,8 @@ class LocalExecutor:
             while running:
                 # A time limit keeps the main thread able to see Ctrl-C.
                 done, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
-                for future in done:
+                # What succeeded first, so that a broken sandbox loses none of it.
+                for future in sorted(done, key=lambda f: f.exception() is not None):
                     experiment = running.pop(future)
                     results = future.result()
                     if results is not None:

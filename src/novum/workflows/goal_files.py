@@ -22,7 +22,7 @@ from novum.core.spaces import (
 )
 from novum.tools.registry import Registry
 from novum.workflows.goal_language import Wish, parse_clause, parse_goal
-from novum.workflows.space_files import check_smiles, load_pool, load_start_molecules
+from novum.workflows.space_files import check_elements, check_smiles, load_pool, load_start_molecules
 
 Model = TypeVar("Model", bound=BaseModel)
 Result = TypeVar("Result")
@@ -339,6 +339,7 @@ class _FileReader:
                     for index, one in enumerate(start):
                         self._at(("space", "start", index), check_smiles, [one], first=index + 1)
                     molecules = tuple(start)
+                self._at(("space", "elements"), check_elements, entry.elements)
                 limits = entry.model_dump(exclude={"start"})
                 return self._validate(MoleculeSpace, {**limits, "start": molecules}, ("space",))
             case PoolEntry():

@@ -18,6 +18,7 @@ from novum.core.record import CampaignRecord, ExperimentRecord, mean
 from novum.core.science import (
     Claim,
     ClaimStatus,
+    Experiment,
     Measurement,
     Observation,
     Origin,
@@ -88,10 +89,15 @@ def items_of(
     judged = {(v.experiment, v.property): v for v in verdicts}
     items = []
     for entry in entries:
-        candidate = entry.experiment.candidate
         items += [
             _value_item(
-                m, candidate, assays[m.property], campaign, space, judged.get((m.experiment, m.property))
+                m,
+                entry.experiment,
+                {**conditions_of(assays[m.property], space), **_asked(m, entry.experiment)},
+                campaign,
+                space,
+                judged.get((m.experiment, m.property)),
+                version=_version(m, entry),
             )
             for m in entry.measurements
         ]
@@ -111,8 +117,8 @@ def recalled_observations(
 ) -> tuple[Observation, ...]:
     """Return what knowledge items say about candidates, in the goal's units.
 
-    Several values of one property of one candidate are averaged. A candidate that failed before and
-    was never measured is a failed observation.
+    Several values of one property of one candidate are averaged. A candidate that failed before, and of
+    which a property is still unknown, is a failed observation: it would fail again.
     """
     subjects: dict[str, list[KnowledgeItem]] = {}
     for item in items:
@@ -131,7 +137,7 @@ def recalled_observations(
                     id=subject, label=group[0].subject_label or subject, arguments=group[0].arguments
                 ),
                 values={name: mean(quantities) for name, quantities in values.items()},
-                failed=failures[0] if failures and not values else "",
+                failed=failures[0] if failures and set(assays) - set(values) else "",
                 recalled=True,
                 source=",".join(item.id for item in group),
             )
@@ -162,15 +168,29 @@ def conditions_of(assay: Assay, space: Space) -> dict[str, Any]:
     return conditions
 
 
+def _asked(m: Measurement, experiment: Experiment) -> dict[str, Any]:
+    """Return the tool that measured, and the options that it was called with."""
+    call = next((c for c in experiment.calls if c.tool == m.tool), None)
+    own = {*experiment.candidate.arguments, "smiles"}
+    options = {} if call is None else {k: v for k, v in call.arguments.items() if k not in own}
+    return {"tool": m.tool, **options}
+
+
+def _version(m: Measurement, entry: ExperimentRecord) -> str:
+    return next((r.tool_version for r in entry.results if r.key == m.call_key), "")
+
+
 def _value_item(
     m: Measurement,
-    candidate: Candidate,
-    assay: Assay,
+    experiment: Experiment,
+    conditions: dict[str, Any],
     campaign: str,
     space: Space,
     verdict: Verdict | None,
+    *,
+    version: str,
 ) -> KnowledgeItem:
-    conditions = {**conditions_of(assay, space), "tool": m.tool}
+    candidate = experiment.candidate
     evidence = [
         Evidence(
             target=f"ledger:{campaign}/{m.experiment}",
@@ -180,7 +200,6 @@ def _value_item(
     said = ""
     if verdict is not None and verdict.outcome in (Outcome.SUPPORTED, Outcome.REFUTED):
         said = f" The prediction before it, {verdict.expected}, was {verdict.outcome.value}."
-    version = assay.tool.version if assay.tool and assay.tool.name == m.tool else ""
     return KnowledgeItem(
         id=item_id(
             subject=m.candidate, relation=m.property, conditions=conditions, method=m.method, value=m.quantity

@@ -198,13 +198,22 @@ class DiscoveryNodes:
             else:
                 allowed.append(experiment.id)
         by = "budget"
+        unwanted: tuple[str, ...] = ()
         if self._approve and allowed:
             answer = self.rooms.ask({"kind": "approve", "iteration": iteration, "experiments": allowed})
             by = str(answer["by"])
-            for name in [n for n in allowed if n not in answer["allowed"]]:
-                allowed.remove(name)
-                refused[name] = f"refused by {by}"
-        self._write(Gated(iteration=iteration, allowed=tuple(allowed), refused=refused, by=by))
+            unwanted = tuple(name for name in allowed if name not in answer["allowed"])
+            refused.update((name, f"refused by {by}") for name in unwanted)
+            allowed = [name for name in allowed if name not in unwanted]
+        self._write(
+            Gated(
+                iteration=iteration,
+                allowed=tuple(allowed),
+                refused=refused,
+                refused_by_person=unwanted,
+                by=by,
+            )
+        )
         return {}
 
     def execute(self, state: DiscoveryState) -> dict[str, Any]:

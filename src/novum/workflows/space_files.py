@@ -1,5 +1,6 @@
 """Candidates from the user's files: tables, structure files, lists of SMILES."""
 
+import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -39,6 +40,24 @@ def check_smiles(smiles: Iterable[str], *, first: int = 1) -> tuple[str, ...]:
     for number, one in enumerate(checked, first):
         _check(one, f"entry {number}")
     return checked
+
+
+def check_elements(symbols: Iterable[str]) -> None:
+    """Hold element symbols against the periodic table.
+
+    Raises:
+        GoalError: one is not in it.
+    """
+    from rdkit import Chem, rdBase
+
+    table = Chem.GetPeriodicTable()
+    known = {table.GetElementSymbol(number) for number in range(1, 119)}
+    with rdBase.BlockLogs():
+        for symbol in symbols:
+            if symbol not in known:
+                near = difflib.get_close_matches(symbol, known, n=1)
+                hint = f", did you mean {near[0]!r}?" if near else ""
+                raise GoalError(f"{symbol!r} is no element{hint}; write symbols as 'C' or 'Cl'")
 
 
 def load_pool(

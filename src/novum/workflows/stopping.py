@@ -39,5 +39,7 @@ def decide(record: CampaignRecord, iteration: int, *, scales: dict[str, float], 
         return Decision("confirm", f"the budget of {budget.seconds:g} s is used", best)
     if not record.plans[iteration].hypotheses:
         return Decision("confirm", "the planner has nothing left to propose in this space", best)
+    if not record.gates[iteration].allowed and not record.gates[iteration].refused_by_person:
+        return Decision("confirm", "nothing that the planner proposes may run", best)
     left = budget.experiments - used
     return Decision("continue", f"{left} of {budget.experiments} experiments are left", best)

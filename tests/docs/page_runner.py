@@ -1,7 +1,8 @@
-"""Every block of README and docs is run, loaded or parsed. A page, or a group of pages, has its own folder."""
+"""Runs, loads or parses the blocks of pages, in a folder of their own."""
 
 import contextlib
 import csv
+import importlib
 import io
 import json
 import os
@@ -10,74 +11,52 @@ import shutil
 import subprocess
 import sys
 import tomllib
+import types
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from doc_blocks import DOCS, EXAMPLES, LANGUAGES, ROOT, Block, blocks_of
+from doc_blocks import EXAMPLES, Block, blocks_of
 
 from novum.core.errors import GoalError
+from novum.core.settings import Settings
 from novum.tools.registry import Registry
 from novum.workflows.goal_files import load_goal
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
-NAMES = [str(p.relative_to(ROOT)) for p in PAGES]
 COMMAND_LIMIT_S = 100
 MOST_EXPERIMENTS = 8
 """What one campaign may spend here, whatever its page says."""
 
-TOGETHER = ("docs/tutorial/first-campaign.md", "README.md", "docs/how-to/knowledge-base.md")
-"""Pages that follow each other in one folder: the later ones look at what the first one made."""
 
-
-def _is_slow(page: Path) -> bool:
-    """Say whether a page runs commands, which may run campaigns."""
-    return any(b.language == "console" and b.directive != "not run" for b in blocks_of(page)) or (
-        ".run(" in page.read_text(encoding="utf-8")
-    )
-
-
-GROUPS = [[ROOT / name for name in TOGETHER], *([p] for p in PAGES if str(p.relative_to(ROOT)) not in TOGETHER)]
-PARAMETERS = [
-    pytest.param(
-        pages,
-        id="+".join(p.stem for p in pages),
-        marks=[pytest.mark.slow, pytest.mark.sandbox] if any(map(_is_slow, pages)) else [],
-    )
-    for pages in GROUPS
-]
-
-
-@pytest.mark.parametrize("page", PAGES, ids=NAMES)
-def test_every_block_says_what_it_is(page):
-    for block in blocks_of(page):
-        assert block.language in LANGUAGES, f"{block.place}: say what the block is, not {block.language!r}"
-        if block.directive in ("not run", "must be refused"):
-            assert block.reason, f"{block.place}: say why it is not run"
-
-
-@pytest.mark.parametrize("pages", PARAMETERS)
-def test_the_blocks_work(pages, registry, tmp_path, monkeypatch):
-    folder = tmp_path / "work"
+def check_pages(
+    pages: Sequence[Path], root: Path, monkeypatch: pytest.MonkeyPatch, *, registry: Registry
+) -> None:
+    """Check every block of pages that follow each other, in one folder below `root`."""
+    folder = root / "work"
     folder.mkdir()
     shutil.copytree(EXAMPLES, folder / "examples")
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(folder)
     for variable in [name for name in os.environ if name.startswith("NOVUM_")]:
         monkeypatch.delenv(variable)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(root / "config"))
     monkeypatch.setenv("NOVUM_EMBEDDER", "hashing")  # loads in no time; other tests load the model
     environment = dict(os.environ)
     bin_folder = Path(sys.executable).parent
     paths = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment |= {"PATH": f"{bin_folder}:{environment['PATH']}", "PYTHONPATH": ":".join(paths)}
-    namespace = {"__name__": "__main__"}
+    page = types.ModuleType("page")
+    page.__file__ = str(pages[0])
+    # A tool that is defined on the page looks for its code in its module.
+    monkeypatch.setitem(sys.modules, "page", page)
+    namespace = vars(page)
     blocks = [b for page in pages for b in blocks_of(page) if b.directive != "not run"]
     for block in blocks:  # files first: a page may show a command before the file that it reads
         if block.title:
             (folder / block.title).write_text(block.text, encoding="utf-8")
         if block.title == "pyproject.toml":
             _offer_entry_points(folder, block)
-        if block.title == "novum.toml":  # read in a test of its own; it would change what follows
+        if block.title == "novum.toml":  # its keys are checked below; in force it would change what follows
             (folder / block.title).unlink()
     for block in blocks:
         _check(block, folder, registry=registry, environment=environment, namespace=namespace)
@@ -95,7 +74,9 @@ def _check(block: Block, folder: Path, *, registry: Registry, environment: dict,
         case "yaml":
             _load_goal(block, folder, registry)
         case "toml":
-            tomllib.loads(block.text)
+            content = tomllib.loads(block.text)
+            if block.title == "novum.toml":
+                Settings.model_validate(content)
         case "json":
             json.loads(block.text)
         case "csv":
@@ -114,9 +95,8 @@ def _run(block: Block, command: str, folder: Path, environment: dict) -> None:
         timeout=COMMAND_LIMIT_S,
         stdin=subprocess.DEVNULL,
     )
-    assert ended.returncode == block.expected_code, (
-        f"{block.place}: $ {command}\nexit code {ended.returncode}\n{ended.stdout[-3000:]}\n{ended.stderr[-3000:]}"
-    )
+    said = f"exit code {ended.returncode}\n{ended.stdout[-3000:]}\n{ended.stderr[-3000:]}"
+    assert ended.returncode == block.expected_code, f"{block.place}: $ {command}\n{said}"
     if block.expected_code:  # an error's message is worth its exact words
         shown = [line for line in block.text.splitlines() if not line.startswith("$ ")]
         assert [_plain(line) for line in shown] == [_plain(line) for line in ended.stderr.splitlines()]
@@ -131,8 +111,6 @@ def _load_goal(block: Block, folder: Path, registry: Registry) -> None:
     path.write_text(block.text, encoding="utf-8")
     here = registry
     if (folder / "pyproject.toml").exists():  # the page adds a tool
-        import importlib
-
         importlib.invalidate_caches()
         here = Registry.load()
     if block.directive == "must be refused":

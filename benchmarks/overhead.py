@@ -15,6 +15,7 @@ import sqlite3
 import statistics
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 from noop_tool import noop
@@ -53,7 +54,7 @@ def goal(experiments: int, batch: int) -> Goal:
 
 
 def campaign_ms(root: Path, sandbox, planner: str, experiments: int, batch: int) -> dict[str, float]:
-    """Return the milliseconds per experiment of a campaign: median over its iterations, and the sum of the tool's."""
+    """Return the milliseconds per experiment of a campaign, over its iterations, and the tool's own."""
     ends: list[float] = []
 
     def listen(_: str, event: Event) -> None:
@@ -80,7 +81,7 @@ def campaign_ms(root: Path, sandbox, planner: str, experiments: int, batch: int)
         )
         name = discovery.create(goal(experiments, batch), planner=planner)
         record: CampaignRecord = discovery.run(name).record
-    steps = [(b - a) * 1000 / batch for a, b in zip(ends, ends[1:], strict=False)]
+    steps = [(b - a) * 1000 / batch for a, b in pairwise(ends)]
     tool = [r.cpu_s * 1000 for e in record.experiments.values() for r in e.results]
     return {
         "median_ms": statistics.median(steps),
@@ -142,7 +143,8 @@ def main() -> None:
         print(f"{name:24}{row['median_ms']:12.2f}{row.get('p90_ms', float('nan')):10.2f}")
     kept = "kept" if rows["random"]["median_ms"] <= TARGET_MS else "missed"
     print(
-        f"target: {TARGET_MS:g} ms per experiment with the control planner: {kept}; load {os.getloadavg()[0]:.1f}"
+        f"target: {TARGET_MS:g} ms per experiment with the control planner: {kept}; "
+        f"load {os.getloadavg()[0]:.1f}"
     )
     if options.json:
         options.json.write_text(json.dumps(rows, indent=2))

@@ -7,6 +7,7 @@ from pathlib import Path
 from platform import python_version
 from typing import TYPE_CHECKING, Any
 
+from novum.core.digest import digest, digest_bytes
 from novum.core.errors import NotFoundError, StoreError
 from novum.core.events import Event
 from novum.core.goals import Goal
@@ -155,14 +156,8 @@ class Workspace:
         Raises:
             SandboxUnavailableError: no isolation can be had.
         """
-        versions = {"python": python_version()}
-        for package in RECORDED_VERSIONS:
-            try:
-                versions[package] = version(package)
-            except PackageNotFoundError:
-                continue
         attestation = self.sandbox.attest()
-        return versions, {
+        return recorded_versions(), {
             "backend": attestation.backend,
             "checks": dict(attestation.checks),
             "mechanisms": dict(attestation.mechanisms),
@@ -173,3 +168,26 @@ class Workspace:
         for name in ("sandbox", "knowledge", "ledger"):
             if name in self.__dict__:
                 self.__dict__[name].close()
+
+
+def recorded_versions() -> dict[str, str]:
+    """Return the versions that go into a campaign's first event: Python, packages, and the deciding code."""
+    versions = {"python": python_version(), "code": deciding_code()}
+    for package in RECORDED_VERSIONS:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def deciding_code() -> str:
+    """Return the digest of the source that decides: core, agents and workflows; 16 hexadecimal characters.
+
+    Another digest says that a campaign decided again may come out otherwise, and that nobody meddled.
+    """
+    root = Path(__file__).parent
+    sources = sorted(file for room in ("core", "agents", "workflows") for file in (root / room).rglob("*.py"))
+    return digest([[file.relative_to(root).as_posix(), digest_bytes(file.read_bytes())] for file in sources])[
+        :16
+    ]

@@ -104,9 +104,10 @@ def test_an_experiment_whose_result_was_written_is_not_run_again(tmp_path, small
         for r in sandbox.requests
     )
     calls = [r.call for e in record.experiments.values() for r in e.results]
-    # The cache answers what was in flight at a death; sealed calls are always fresh, and may repeat.
+    # The cache answers what was in flight at a death; sealed calls are always fresh: at each
+    # death the one being written and the next one, already begun, may repeat.
     sealed = sum(len(e.results) for e in record.experiments.values() if e.experiment.sealed)
-    assert sum(asked.values()) <= len(calls) + sealed
+    assert sum(asked.values()) <= len(calls) + 2 * sealed
 
 
 class FailingPlanner:

@@ -1,12 +1,15 @@
 """What one campaign learned helps the next one only where it means the same."""
 
 import pytest
+import toys
 from lives import life
 
+from novum.core.errors import GoalError
 from novum.core.goals import Budget, Goal, Objective
 from novum.core.spaces import Candidate, ContinuousParameter, ParameterSpace, PoolSpace
 
 HEIGHT = Objective(property="height", kind="maximise", unit="m", tool="toy.survey")
+RISE = Objective(property="height", kind="maximise", unit="m", tool="toy.oven")
 YIELD = Objective(property="yield", kind="maximise", unit="%", tool="pool")
 
 
@@ -29,7 +32,7 @@ def pool(factor, source="data.csv"):
 
 
 def run(root, goal, **options):
-    with life(root) as one:
+    with life(root, tools=(toys.survey, toys.noisy, toys.level, toys.oven)) as one:
         return one.discovery.run(one.discovery.create(goal, planner="random", **options)).record
 
 
@@ -52,7 +55,7 @@ def test_the_same_space_is_recalled_and_may_be_asked_not_to(tmp_path):
 @pytest.mark.parametrize(
     ("one", "two"),
     [
-        (goal_of(plane("K"), HEIGHT), goal_of(plane("°C"), HEIGHT, seed=2)),
+        (goal_of(plane("K"), RISE), goal_of(plane("°C"), RISE, seed=2)),
         (goal_of(pool(1), YIELD), goal_of(pool(3), YIELD)),
         (goal_of(pool(1, "a.csv"), YIELD), goal_of(pool(1, "b.csv"), YIELD)),
     ],
@@ -67,8 +70,22 @@ def test_what_means_something_else_is_not_recalled(tmp_path, one, two):
 
 
 def test_one_name_of_a_unit_is_as_good_as_another(tmp_path):
-    run(tmp_path / "w", goal_of(plane("degC"), HEIGHT))
-    assert len(run(tmp_path / "w", goal_of(plane("°C"), HEIGHT, seed=2)).recalls[0].observations) == 4
+    run(tmp_path / "w", goal_of(plane("degC"), RISE))
+    assert len(run(tmp_path / "w", goal_of(plane("°C"), RISE, seed=2)).recalls[0].observations) == 4
+
+
+def test_a_parameter_reaches_the_tool_in_the_unit_of_the_tool(tmp_path):
+    record = run(tmp_path / "w", goal_of(plane("°C"), RISE))
+    entry = next(iter(record.experiments.values()))
+    (call,) = entry.experiment.calls
+    assert call.arguments["x"] == pytest.approx(entry.experiment.candidate.arguments["x"] + 273.15)
+    assert entry.measurements
+
+
+@pytest.mark.parametrize(("unit", "wish"), [("m", RISE), ("1", RISE), ("K", HEIGHT)])
+def test_a_parameter_in_a_unit_that_the_tool_does_not_take_is_refused(tmp_path, unit, wish):
+    with pytest.raises(GoalError, match="state the unit that fits"):
+        run(tmp_path / "w", goal_of(plane(unit), wish))
 
 
 def test_a_wish_in_another_unit_gets_the_values_in_it(tmp_path):

@@ -35,6 +35,17 @@ def survey(x: float, y: float) -> Height:
     return Height(height=10 - (x - 1) ** 2 - (y - 2) ** 2)
 
 
+@tool(name="toy.oven", version="1", method="oven", nominal_cost_s=0.01)
+def oven(x: Annotated[float, Unit("K")], y: float) -> Height:
+    """Measure how far a cake rises; it rises best at 271 K.
+
+    Args:
+        x: temperature.
+        y: time.
+    """
+    return Height(height=10 - abs(x - 271) / 10 - (y - 2) ** 2)
+
+
 @tool(name="toy.noisy", version="1", method="noisy survey", nominal_cost_s=0.01)
 def noisy(x: float, y: float, seed: int = 0) -> Slope:
     """Measure a property with noise.

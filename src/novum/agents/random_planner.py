@@ -11,6 +11,7 @@ from novum.agents.optimizer.design import named, undirected
 from novum.agents.optimizer.effort import Effort
 from novum.agents.optimizer.generators.base import Generator
 from novum.agents.optimizer.generators.choose import open_generator
+from novum.agents.optimizer.generators.limits import without_given
 from novum.agents.optimizer.hypotheses import write_hypothesis
 from novum.agents.optimizer.planner import random_of, start_hypotheses
 from novum.agents.optimizer.prior import prior
@@ -37,6 +38,7 @@ class RandomPlanner:
         Raises:
             GoalError: the goal's space is empty as written.
         """
+        context = without_given(context)
         generator = open_generator(context.goal)
         study = open_study(context, generator)
         notes: dict[str, Any] = {"fitted": False, "observations": len(study.observations)}

@@ -127,7 +127,7 @@ def claim(found: Claim) -> RenderableType:
     head = render.line(
         render.text(f"{found.id} ", "bold"), render.outcome(found.status), "  ", found.statement
     )
-    columns = ("property", "won", "confirmed", "by", "shrinkage>", "holds", "records")
+    columns = ("property", "won", "confirmed", "by", "change>", "holds", "records")
     return Group(
         head,
         Padding(render.table(columns, [confirmed_row(v) for v in found.values]), (0, 0, 0, 2), expand=False),

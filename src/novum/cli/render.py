@@ -37,6 +37,7 @@ STYLES = {
     ClaimStatus.CONFIRMED: "bold green",
     ClaimStatus.NOT_CONFIRMED: "bold red",
     ClaimStatus.UNCONFIRMED: "bold yellow",
+    ClaimStatus.SHORT: "bold yellow",
 }
 
 

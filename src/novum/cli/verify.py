@@ -127,7 +127,21 @@ def check_decisions(workspace: "Workspace", campaign: str, *, replay: bool) -> C
     if workspace.ledger.find(campaign, "finished") is None:
         return Check("decisions", None, "not decided again: the campaign has not finished")
     wrong = replays.replay(workspace.ledger.events(campaign), workspace.registry, open_planner)
+    if wrong and (other := _other_code(workspace, campaign)):
+        said = f"{len(wrong)} come out otherwise, but other code decided then: {other}"
+        return Check("decisions", None, said, tuple(wrong))
     return _check("decisions", wrong, "decided again from the record, all the same")
+
+
+def _other_code(workspace: "Workspace", campaign: str) -> str:
+    """Return how the code and libraries that decided differ from these; empty where they do not."""
+    from novum.runtime import recorded_versions
+
+    started = workspace.record(campaign).started
+    then, now = started.versions if started else {}, recorded_versions()
+    return ", ".join(
+        f"{name} {then[name]} → {now.get(name, 'absent')}" for name in then if then[name] != now.get(name)
+    )
 
 
 def _check(name: str, wrong: "list[Difference]", fine: str) -> Check:

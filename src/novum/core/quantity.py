@@ -204,7 +204,7 @@ def _canonical_unit(unit: str) -> str:
     registry = _registry()
     try:
         parsed = registry.Unit(unit)
-    except (pint.PintError, AssertionError, ValueError, TypeError, TokenError) as error:
+    except (pint.PintError, AssertionError, ArithmeticError, ValueError, TypeError, TokenError) as error:
         raise UnitError(
             f"unknown unit {unit!r}; units are written as 'eV', 'kcal/mol', 'angstrom', '%'"
         ) from error

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from novum.core.calls import PropertySpec, ToolCall, ToolSpec
 from novum.core.errors import GoalError, MissingExtraError
 from novum.core.goals import MANUAL, POOL, Goal, Objective
-from novum.core.quantity import Quantity
+from novum.core.quantity import DIMENSIONLESS, Quantity, canonical_unit, convert, is_compatible
 from novum.core.spaces import Candidate, ParameterSpace, PoolSpace, Space
 from novum.tools.registry import Registry
 
@@ -73,6 +73,7 @@ def _choose(objective: Objective, space: Space, registry: Registry) -> Assay:
         usable = [spec for spec in offered if registry.is_available(spec)]
         tool = usable[0] if usable else offered[0]
     _require_available(tool, registry)
+    _check_units(tool, space)
     missing = missing_arguments(tool, space, objective.options)
     if missing:
         raise GoalError(
@@ -104,38 +105,93 @@ def tool_call(
     candidate: Candidate,
     options: Mapping[str, Any],
     *,
-    smiles: str | None = None,
+    space: Space,
     seed: int = 0,
     replicate: int = 0,
 ) -> ToolCall:
-    """Return the call that measures `candidate`: its arguments by name, then the options.
-
-    `smiles` is the candidate's argument that holds its SMILES where that is not "smiles".
-    """
+    """Return the call that measures `candidate`: its arguments in the tool's units, then the options."""
     arguments = dict(candidate.arguments)
-    if smiles and smiles != "smiles":
-        arguments["smiles"] = arguments[smiles]
+    if isinstance(space, PoolSpace) and space.smiles:
+        arguments["smiles"] = arguments[space.smiles]
     known = tool.parameters.get("properties", {})
-    chosen = {name: value for name, value in arguments.items() if name in known}
+    units = parameter_units(space)
+    chosen = {
+        name: convert(value, units[name], known[name]["x-unit"])
+        if name in units and "x-unit" in known[name]
+        else value
+        for name, value in arguments.items()
+        if name in known
+    }
     return ToolCall(tool=tool.name, arguments={**chosen, **options}, seed=seed, replicate=replicate)
+
+
+def parameter_units(space: Space) -> dict[str, str]:
+    """Return the units of a space's parameters, by name; those without a unit are left out."""
+    if not isinstance(space, ParameterSpace):
+        return {}
+    units = {p.name: canonical_unit(p.unit) for p in space.parameters if p.kind != "choice"}
+    return {name: unit for name, unit in units.items() if unit != DIMENSIONLESS}
+
+
+def _check_units(tool: ToolSpec, space: Space) -> None:
+    """Hold the units of a space's parameters against those of a tool's arguments.
+
+    Raises:
+        GoalError: they do not fit, or only one side states a unit.
+    """
+    units = parameter_units(space)
+    numeric = argument_names(space) if isinstance(space, ParameterSpace) else ()
+    for name, schema in tool.parameters.get("properties", {}).items():
+        wanted, given = schema.get("x-unit"), units.get(name)
+        if name not in numeric or (wanted is None and given is None):
+            continue
+        if wanted is None or given is None or not is_compatible(given, wanted):
+            raise GoalError(
+                f"parameter {name!r} is in {given or 'no unit'}, but {tool.name} takes it in "
+                f"{wanted or 'no unit'}; state the unit that fits"
+            )
 
 
 def find_confirming_tool(assay: Assay, goal: Goal, registry: Registry) -> ToolSpec | None:
     """Return the independent tool that confirms a property, or None if none can here.
 
+    A tool that cannot be asked under the same conditions (a solvent, say) checks something else; it is
+    taken only where the goal names it and gives it options of its own.
+
     Raises:
+        GoalError: the goal names a tool that cannot take the objective's options.
         MissingExtraError: the goal names a tool whose optional library is not installed.
     """
-    if assay.tool is None or goal.confirmation.method == "none":
+    confirmation, options = goal.confirmation, assay.objective.options
+    if assay.tool is None or confirmation.method == "none":
         return None
     offered = registry.independent(assay.objective.property, assay.method)
-    if goal.confirmation.method != "auto":
-        named = registry.get(goal.confirmation.method).spec
-        if named not in offered:
-            return None
-        _require_available(named, registry)
-        return named
-    return next((spec for spec in offered if registry.is_available(spec)), None)
+    if confirmation.method == "auto":
+        fitting = [spec for spec in offered if not _unknown_options(spec, options)]
+        return next((spec for spec in fitting if registry.is_available(spec)), None)
+    named = registry.get(confirmation.method).spec
+    if named not in offered:
+        return None
+    _require_available(named, registry)
+    unknown = _unknown_options(named, options)
+    if unknown and not confirmation.options:
+        raise GoalError(
+            f"{named.name} cannot confirm {assay.objective.property!r} with {', '.join(unknown)}; "
+            "give it options of its own under 'confirmation: options', or choose another method"
+        )
+    return named
+
+
+def confirming_options(tool: ToolSpec, assay: Assay, goal: Goal) -> dict[str, Any]:
+    """Return what the confirming tool is asked for: the objective's options that it knows, then its own."""
+    known = tool.parameters.get("properties", {})
+    same = {name: value for name, value in assay.objective.options.items() if name in known}
+    return {**same, **goal.confirmation.options}
+
+
+def _unknown_options(tool: ToolSpec, options: Mapping[str, Any]) -> list[str]:
+    known = tool.parameters.get("properties", {})
+    return [name for name in options if name not in known]
 
 
 def _require_available(tool: ToolSpec, registry: Registry) -> None:

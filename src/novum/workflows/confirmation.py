@@ -23,9 +23,8 @@ from novum.core.science import (
     Prediction,
     Purpose,
 )
-from novum.core.spaces import PoolSpace
 from novum.tools.registry import Registry
-from novum.workflows.assays import Assay, find_confirming_tool, tool_call
+from novum.workflows.assays import Assay, confirming_options, find_confirming_tool, tool_call
 
 SEALED_SEED = 1_000_003
 """First seed of confirmation runs; explorations and replicates use smaller ones."""
@@ -160,7 +159,6 @@ def _sealed_experiments(
     goal: Goal, hypothesis: Hypothesis, assays: Mapping[str, Assay], independent: Mapping[str, ToolSpec]
 ) -> list[Experiment]:
     """Return the independent check, then the repetitions; ids are given by the caller."""
-    smiles = goal.space.smiles if isinstance(goal.space, PoolSpace) else None
     candidate = hypothesis.candidate
 
     def experiment(calls: Iterable[ToolCall], cost: float) -> Experiment:
@@ -174,10 +172,13 @@ def _sealed_experiments(
         )
 
     experiments = []
-    others = {tool.name: tool for tool in independent.values()}
-    for tool in others.values():
-        call = tool_call(tool, candidate, goal.confirmation.options, smiles=smiles, seed=SEALED_SEED)
-        experiments.append(experiment([call], tool.nominal_cost_s))
+    made: list[tuple[ToolCall, ToolSpec]] = []
+    for name, tool in independent.items():
+        options = confirming_options(tool, assays[name], goal)
+        call = tool_call(tool, candidate, options, space=goal.space, seed=SEALED_SEED)
+        if not any(call == known for known, _ in made):
+            made.append((call, tool))
+    experiments += [experiment([call], tool.nominal_cost_s) for call, tool in made]
     used = {(a.tool.name, str(a.objective.options)): a for a in assays.values() if a.tool}
     stochastic = any(a.tool is not None and a.tool.stochastic_in_seed for a in used.values())
     for repetition in range(goal.confirmation.replicates if stochastic else 1):
@@ -186,7 +187,7 @@ def _sealed_experiments(
                 a.tool,
                 candidate,
                 a.objective.options,
-                smiles=smiles,
+                space=goal.space,
                 seed=SEALED_SEED + repetition,
                 replicate=repetition + 1,
             )

@@ -23,7 +23,7 @@ from novum.core.goals import Goal
 from novum.core.record import CampaignRecord
 from novum.memory.ledger import Ledger
 from novum.tools.registry import Registry
-from novum.workflows.assays import choose_assays
+from novum.workflows.assays import choose_assays, find_confirming_tool
 from novum.workflows.executors import Executor
 from novum.workflows.nodes import DiscoveryNodes, Knowledge, Rooms
 from novum.workflows.state import DiscoveryState
@@ -93,6 +93,8 @@ class Discovery:
             UsageError: the goal cannot be measured here, the planner is unknown, or the id is taken.
         """
         assays = choose_assays(goal, self._registry)
+        for assay in assays.values():
+            find_confirming_tool(assay, goal, self._registry)  # complains now, not after the whole budget
         self._planners(planner)
         name = campaign or new_campaign_id(goal, {c.id for c in self._ledger.campaigns()})
         if self._ledger.exists(name):

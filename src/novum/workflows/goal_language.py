@@ -1,7 +1,7 @@
 """The small goal language: one clause per wish, separated by ``;`` or new lines.
 
 maximise qed                         maximise qed to 0.8
-minimise total_energy                logp between 1 and 3
+minimise sa_score                    logp between 1 and 3
 homo_lumo_gap >= 4 eV                heavy_atoms <= 20
 melting_point = 350 ± 5 K            maximise yield in % using manual
 """
@@ -37,7 +37,7 @@ _CLAUSES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     )
 )
 _FORMS = (
-    "'maximise qed', 'minimise total_energy to -5 hartree', 'logp between 1 and 3', "
+    "'maximise qed', 'minimise sa_score to 3', 'logp between 1 and 3', "
     "'homo_lumo_gap >= 4 eV' or 'dipole_moment = 2 ± 0.5 debye'"
 )
 

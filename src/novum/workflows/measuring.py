@@ -46,8 +46,6 @@ def _is_call_of(assay: Assay, call: ToolCall, candidate: Candidate) -> bool:
     """Say whether a call of the assay's tool has the assay's options: a goal may ask one tool in two ways."""
     options = assay.objective.options
     return set(options) <= set(call.arguments) and all(
-        value == options[name]
-        if name in options
-        else name == "smiles" or value == candidate.arguments.get(name)
+        value == options[name] if name in options else name == "smiles" or name in candidate.arguments
         for name, value in call.arguments.items()
     )

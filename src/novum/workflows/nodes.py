@@ -340,9 +340,6 @@ class DiscoveryNodes:
             for o in recall.observations
         }
 
-    def _smiles(self) -> str | None:
-        return self.goal.space.smiles if isinstance(self.goal.space, PoolSpace) else None
-
     def _explore(self, hypothesis: Hypothesis, number: int) -> Experiment:
         """Return the experiment with every tool that the goal needs, cheapest first."""
         tools: dict[str, Assay] = {}
@@ -350,7 +347,7 @@ class DiscoveryNodes:
             if assay.tool:
                 tools.setdefault(digest([assay.tool.name, assay.objective.options]), assay)
         calls = tuple(
-            tool_call(a.tool, hypothesis.candidate, a.objective.options, smiles=self._smiles())
+            tool_call(a.tool, hypothesis.candidate, a.objective.options, space=self.goal.space)
             for a in tools.values()
             if a.tool
         )
@@ -387,7 +384,7 @@ class DiscoveryNodes:
                 purpose=Purpose.REPLICATE,
                 calls=tuple(
                     tool_call(
-                        a.tool, hypothesis.candidate, a.objective.options, smiles=self._smiles(), seed=1
+                        a.tool, hypothesis.candidate, a.objective.options, space=self.goal.space, seed=1
                     )
                     for a in noisy.values()
                     if a.tool

@@ -89,6 +89,10 @@ def parse_answers(text: str, record: CampaignRecord, *, by: str) -> list[Told]:
         raw = row.get("value")
         if not failed and (raw is None or str(raw).strip() == ""):
             continue
+        if failed and raw is not None and str(raw).strip():
+            raise UsageError(f"{where}: {experiment} has a value and a failure; give one of them")
+        if failed and not name and wanted:  # a failure is the experiment's, whatever was to be measured
+            name = wanted[0].property
         task = tasks.get((experiment, name))
         if task is None:
             asked = ", ".join(f"{e} {p}" for e, p in tasks) or "nothing"

@@ -6,7 +6,7 @@ from novum.core.calls import CallStatus, PropertySpec, ToolCall, ToolResult, Too
 from novum.core.goals import Objective
 from novum.core.quantity import Quantity
 from novum.core.science import Experiment, Purpose
-from novum.core.spaces import Candidate
+from novum.core.spaces import Candidate, MoleculeSpace, PoolSpace
 from novum.workflows.assays import Assay, scale_of, tool_call
 from novum.workflows.measuring import measurements_of
 
@@ -41,7 +41,7 @@ def experiment(*calls, purpose=Purpose.EXPLORE):
 
 def test_a_result_is_turned_into_the_unit_of_the_goal():
     assays = {"gap": assay("gap", "meV")}
-    call = tool_call(XTB, ETHANOL, {})
+    call = tool_call(XTB, ETHANOL, {}, space=MoleculeSpace())
     (m,) = measurements_of(experiment(call), [result(call, gap=4.0, dipole=1.0)], assays)
     assert (m.property, m.quantity.value, m.quantity.unit) == ("gap", 4000.0, "meV")
 
@@ -49,7 +49,10 @@ def test_a_result_is_turned_into_the_unit_of_the_goal():
 @pytest.mark.parametrize("purpose", [Purpose.EXPLORE, Purpose.CONFIRM])
 def test_one_tool_asked_in_two_ways_measures_each_property_in_its_own(purpose):
     assays = {"gap": assay("gap", "eV"), "dipole": assay("dipole", "debye", solvent="water")}
-    dry, wet = tool_call(XTB, ETHANOL, {}), tool_call(XTB, ETHANOL, {"solvent": "water"})
+    dry, wet = (
+        tool_call(XTB, ETHANOL, {}, space=MoleculeSpace()),
+        tool_call(XTB, ETHANOL, {"solvent": "water"}, space=MoleculeSpace()),
+    )
     results = [result(dry, gap=4.0, dipole=1.0), result(wet, gap=3.0, dipole=2.0)]
     found = measurements_of(experiment(dry, wet, purpose=purpose), results, assays)
     assert {m.property: m.quantity.value for m in found} == {"gap": 4.0, "dipole": 2.0}
@@ -58,7 +61,7 @@ def test_one_tool_asked_in_two_ways_measures_each_property_in_its_own(purpose):
 
 def test_another_tool_counts_only_when_it_confirms():
     other = XTB.model_copy(update={"name": "toy.dft", "method": "PBE0"})
-    call = tool_call(other, ETHANOL, {})
+    call = tool_call(other, ETHANOL, {}, space=MoleculeSpace())
     assays = {"gap": assay("gap", "eV")}
     assert measurements_of(experiment(call), [result(call, gap=4.0)], assays) == ()
     sealed = experiment(call, purpose=Purpose.CONFIRM)
@@ -67,14 +70,15 @@ def test_another_tool_counts_only_when_it_confirms():
 
 
 def test_a_failed_call_measures_nothing():
-    call = tool_call(XTB, ETHANOL, {})
+    call = tool_call(XTB, ETHANOL, {}, space=MoleculeSpace())
     broken = result(call, gap=4.0).model_copy(update={"status": CallStatus.CRASH})
     assert measurements_of(experiment(call), [broken], {"gap": assay("gap", "eV")}) == ()
 
 
 def test_the_smiles_of_a_pool_reach_the_tool_under_its_own_name():
     row = Candidate(id="1", label="CCO", arguments={"SMILES": "CCO", "price": 3})
-    call = tool_call(XTB, row, {"solvent": "water"}, smiles="SMILES", seed=2, replicate=1)
+    space = PoolSpace(source="t.csv", rows=(row,), smiles="SMILES")
+    call = tool_call(XTB, row, {"solvent": "water"}, space=space, seed=2, replicate=1)
     assert call == ToolCall(
         tool="toy.xtb", arguments={"smiles": "CCO", "solvent": "water"}, seed=2, replicate=1
     )

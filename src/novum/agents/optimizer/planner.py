@@ -12,6 +12,7 @@ from novum.agents.optimizer.design import start_design
 from novum.agents.optimizer.effort import Effort
 from novum.agents.optimizer.generators.base import Generator
 from novum.agents.optimizer.generators.choose import open_generator
+from novum.agents.optimizer.generators.limits import without_given
 from novum.agents.optimizer.hypotheses import cost_of, noise_of, write_hypothesis
 from novum.agents.optimizer.prior import prior
 from novum.agents.optimizer.search import Finalists, search
@@ -54,6 +55,7 @@ class OptimizerPlanner:
             return self._plan(context)
 
     def _plan(self, context: PlanningContext) -> Plan:
+        context = without_given(context)
         generator = open_generator(context.goal)
         study = open_study(context, generator)
         hypotheses = self._again(context, study) if context.iteration == 0 else []

@@ -58,7 +58,7 @@ def escape_markdown(text: str) -> str:
     """
     text = re.sub(r"([\\`*<\[\]|~$])", r"\\\1", text)
     text = re.sub(r"&(?=#?\w+;)", "&amp;", text)
-    text = re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", text)
+    text = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)
     # Some readers make links of bare addresses.
     text = re.sub(r"@(?=[\w-]+\.)", "&#64;", text.replace("://", "&#58;//"))
     return re.sub(r"\bwww\.", "www&#46;", text, flags=re.IGNORECASE)

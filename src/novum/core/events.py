@@ -39,7 +39,8 @@ class CampaignStarted(_Event):
     """A goal is being pursued."""
 
     key_template = "campaign"
-    volatile = frozenset({"campaign", "parent", "versions", "sandbox"})
+    # Whether it may recall, or asks a person, shows in what it recalls and what it is allowed to run.
+    volatile = frozenset({"campaign", "parent", "versions", "sandbox", "recall", "approve"})
     type: Literal["campaign_started"] = "campaign_started"
     campaign: str
     goal: Goal

@@ -15,10 +15,10 @@ EXPECTED = {
     "hang": "timeout",
     "nan": "bad-result",
     "empty": "bad-result",
-    "wrong_unit": "",
+    "wrong_unit": "not the promised",
     "novel": "",
     "raises": "RuntimeError",
-    "hungry": "oom",
+    "oom": "oom",
 }
 
 

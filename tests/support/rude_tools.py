@@ -20,7 +20,7 @@ MANNERS = (
     "flood",
     "novel",
     "raises",
-    "hungry",
+    "oom",
 )
 
 
@@ -28,11 +28,8 @@ class Speed(Properties):
     speed: Annotated[float | None, Unit("m/s"), Field(description="how fast it goes", ge=-10, le=10)] = None
 
 
-class Lie:
-    """Stands where properties are expected, and claims a speed in kilograms."""
-
-    def model_dump(self, **_: object) -> dict[str, object]:
-        return {"speed": {"value": 1.0, "unit": "kg"}}
+class Weight(Properties):
+    speed: Annotated[float, Unit("kg"), Field(description="a speed, in kilograms")]
 
 
 @tool(name="rude.speed", version="1", method="manners", profile="rude", timeout_s=2.0, memory_mb=256)
@@ -55,7 +52,7 @@ def speed(manner: Literal[MANNERS], x: float) -> Speed:
         case "empty":
             return Speed()
         case "wrong_unit":
-            return Lie()
+            return Weight(speed=1.0)
         case "flood":
             block = "x" * 1_000_000 + "\n"
             for _ in range(1000):
@@ -65,6 +62,6 @@ def speed(manner: Literal[MANNERS], x: float) -> Speed:
             return Speed(speed=1.0, details={"text": "x" * 1_000_000_000})
         case "raises":
             raise RuntimeError("out of \x1b[31mpatience")
-        case "hungry":
+        case "oom":
             return Speed(speed=float(len(bytearray(4_000_000_000))))
     return Speed(speed=x)

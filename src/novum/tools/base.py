@@ -7,6 +7,7 @@ import importlib.util
 import inspect
 import re
 import sys
+import textwrap
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -90,6 +91,7 @@ class Tool(Generic[P, R]):
         *,
         spec: ToolSpec,
         arguments: type[BaseModel],
+        answer: type[R],
         units: Mapping[str, str],
         libraries: tuple[str, ...],
     ) -> None:
@@ -97,6 +99,7 @@ class Tool(Generic[P, R]):
         self.spec = spec
         self.libraries = libraries
         self._arguments = arguments
+        self._answer = answer
         self._units = units
         self.__doc__ = function.__doc__
         self.__wrapped__ = function  # lets inspect and doctest see the function
@@ -135,10 +138,17 @@ class Tool(Generic[P, R]):
         if self.spec.stochastic_in_seed:
             given[SEED] = seed
         try:
-            return self.function(**given)  # type: ignore[call-arg] # names are those of the signature
+            found = self.function(**given)  # type: ignore[call-arg] # names are those of the signature
         except ValidationError as error:
             reasons = "; ".join(f"{_place(e)}: {e['msg']} (got {e['input']!r})" for e in error.errors())
             raise ToolFailedError(f"the calculation gave an impossible result: {reasons}") from error
+        # Units are those of the promised type; another type's numbers may be in others.
+        if not isinstance(found, self._answer):
+            raise ToolFailedError(
+                f"the calculation returned {type(found).__name__!r}, and not the promised "
+                f"{self._answer.__name__!r}, in whose units its numbers would be read"
+            )
+        return found
 
     def _parse(self, arguments: Mapping[str, Any]) -> BaseModel:
         converted = {
@@ -278,7 +288,7 @@ def tool(
             source="; ".join([*([doc.references] if doc.references else []), *versions]),
             extra=extra,
         )
-        return Tool(function, spec=spec, arguments=arguments, units=units, libraries=libraries)
+        return Tool(function, spec=spec, arguments=arguments, answer=answer, units=units, libraries=libraries)
 
     return decorate
 
@@ -297,7 +307,8 @@ def _parse_docstring(text: str, *, tool_name: str) -> _Docstring:
     if not description:
         raise ToolDefinitionError(f"{tool_name}: the docstring must say what the tool does")
     sections = dict(zip(parts[1::2], parts[2::2], strict=True))
-    entries = re.split(r"^ {4}(\w+)(?: \([^)]*\))?:", sections.get("Args", ""), flags=re.MULTILINE)
+    listed = textwrap.dedent(sections.get("Args", "").strip("\n"))
+    entries = re.split(r"^(\w+)(?: \([^)]*\))?:", listed, flags=re.MULTILINE)
     arguments = {
         name: " ".join(told.split()) for name, told in zip(entries[1::2], entries[2::2], strict=True)
     }

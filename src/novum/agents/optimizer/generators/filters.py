@@ -30,6 +30,7 @@ UNREASONABLE = {
     "halogen beside a hydroxyl: loses hydrogen halide": "[F,Cl,Br,I][CX4][OX2H]",
     "halogen beside an amine: loses hydrogen halide": "[F,Cl,Br,I][CX4][NX3;!$(N[C,S]=O)]",
     "chloro-, bromo- or iodomethyl ether": "[Cl,Br,I][CX4][OX2,SX2]",
+    "carbonic or carbamic acid: loses carbon dioxide": "[OX2H][CX3](=O)[OX2,NX3]",
     "open aminal": "[#7X3]!@[CX4;H2]!@[NX3;!$(N[C,S]=O)]",
     "open hemiacetal or hemiaminal": "[OX2H][CX4;!R][OX2,SX2,NX3;!$(N[C,S]=O)]",
     "enol or enamine with free hydrogen": "[OX2H,NX3H2,SX2H][CX3;!R]=[CX3]",

@@ -147,7 +147,10 @@ class Goal(Frozen):
     stop_when_met: bool = False
     """End as soon as a candidate meets every objective, success values included."""
     noise_replicates: int = Field(default=3, ge=0)
-    """Early candidates that run once more under another seed, to measure the noise floor."""
+    """Early candidates that run once more under another seed, to measure the noise floor.
+
+    Unless it is 0, a new leader runs once more as well before more is built on it.
+    """
 
     @model_validator(mode="after")
     def _one_wish_per_property(self) -> Self:

@@ -57,6 +57,9 @@ from novum.workflows.state import DiscoveryState
 RELEVANT = 10
 """Knowledge items that are looked up by meaning when a campaign begins."""
 
+REPLICATE_SEED = 1
+"""Seed of repetitions; explorations use 0, so that campaigns share their results."""
+
 MAX_NOISE_TRIES = 3
 """Repetitions tried, as a multiple of those wanted, before the noise floor stays as it is."""
 
@@ -147,7 +150,7 @@ class DiscoveryNodes:
         """Let the planner predict, and register the predictions before anything runs."""
         iteration = state["iteration"]
         if iteration not in self.record.plans:
-            left = self.goal.budget.experiments - self.record.experiments_used
+            left = self.goal.budget.experiments - self.record.experiments_used - len(self._leader())
             plan = self.rooms.planner.plan(
                 PlanningContext(
                     goal=self.goal,
@@ -176,8 +179,13 @@ class DiscoveryNodes:
         iteration = state["iteration"]
         if iteration not in self.record.designs:
             hypotheses = self.record.plans[iteration].hypotheses
-            experiments = [self._explore(h, number) for number, h in enumerate(hypotheses)]
-            experiments += self._replicates(hypotheses, len(experiments))
+            experiments: list[Experiment] = []
+            for hypothesis in self._leader():
+                experiments.append(self._replicate(hypothesis, len(experiments)))
+            for hypothesis in hypotheses:
+                experiments.append(self._explore(hypothesis, len(experiments)))
+            for hypothesis in hypotheses[: self._lacking_replicates()]:
+                experiments.append(self._replicate(hypothesis, len(experiments)))
             self._write(Designed(iteration=iteration, experiments=tuple(experiments)))
         return {}
 
@@ -360,39 +368,65 @@ class DiscoveryNodes:
             nominal_cost_s=sum(a.cost_s for a in tools.values()),
         )
 
-    def _replicates(self, hypotheses: Sequence[Hypothesis], planned: int) -> list[Experiment]:
-        """Return one repetition under another seed for each of the first candidates.
+    def _replicate(self, hypothesis: Hypothesis, number: int) -> Experiment:
+        """Return the repetition of a hypothesis's experiment under another seed, where a seed matters."""
+        noisy = self._noisy()
+        return Experiment(
+            id=self._experiment_id(number),
+            hypothesis=hypothesis.id,
+            candidate=hypothesis.candidate,
+            purpose=Purpose.REPLICATE,
+            calls=tuple(
+                tool_call(
+                    a.tool,
+                    hypothesis.candidate,
+                    a.objective.options,
+                    space=self.goal.space,
+                    seed=REPLICATE_SEED,
+                )
+                for a in noisy
+                if a.tool
+            ),
+            nominal_cost_s=sum(a.cost_s for a in noisy),
+        )
 
-        Several candidates share the work, because noise differs between them: a rigid molecule has one
-        conformer, a flexible one has many. Repetitions that failed are made up for on later candidates.
-        """
-        noisy = {
+    def _noisy(self) -> list[Assay]:
+        """Return one assay for each call whose answer depends on its seed."""
+        calls = {
             digest([a.tool.name, a.objective.options]): a
             for a in self.assays.values()
             if a.tool and a.tool.stochastic_in_seed
         }
-        if not noisy:
-            return []
-        done = [e for e in self.record.experiments.values() if e.experiment.purpose is Purpose.REPLICATE]
+        return list(calls.values())
+
+    def _replicated(self) -> list[ExperimentRecord]:
+        return [e for e in self.record.experiments.values() if e.experiment.purpose is Purpose.REPLICATE]
+
+    def _lacking_replicates(self) -> int:
+        """Return how many first candidates must still run twice before the noise floor counts as known.
+
+        Several candidates share the work, because noise differs between them: a rigid molecule has one
+        conformer, a flexible one has many. Repetitions that failed are made up for on later candidates.
+        """
+        if not self._noisy():
+            return 0
+        done = self._replicated()
         lacking = self.goal.noise_replicates - sum(1 for e in done if e.finished and not e.failed)
-        allowed = self.goal.noise_replicates * MAX_NOISE_TRIES - len(done)
-        return [
-            Experiment(
-                id=self._experiment_id(planned + number),
-                hypothesis=hypothesis.id,
-                candidate=hypothesis.candidate,
-                purpose=Purpose.REPLICATE,
-                calls=tuple(
-                    tool_call(
-                        a.tool, hypothesis.candidate, a.objective.options, space=self.goal.space, seed=1
-                    )
-                    for a in noisy.values()
-                    if a.tool
-                ),
-                nominal_cost_s=sum(a.cost_s for a in noisy.values()),
-            )
-            for number, hypothesis in enumerate(hypotheses[: max(0, min(lacking, allowed))])
-        ]
+        return max(0, min(lacking, self.goal.noise_replicates * MAX_NOISE_TRIES - len(done)))
+
+    def _leader(self) -> list[Hypothesis]:
+        """Return the hypothesis of the best candidate so far, if noise alone may have put it there.
+
+        What leads after one measurement under one seed is measured again before more is built on it.
+        """
+        if not self._noisy() or not self.goal.noise_replicates:
+            return []
+        best = next((o for value, o in self.record.merits(self.scales) if value.feasible), None)
+        if best is None or best.recalled or self.record.experiments_used >= self.goal.budget.experiments:
+            return []
+        if any(e.experiment.candidate.id == best.candidate.id for e in self._replicated()):
+            return []
+        return [self.record.hypotheses[self.record.experiments[best.source].experiment.hypothesis]]
 
     def _experiment_id(self, number: int) -> str:
         return f"E{len(self.record.experiments) + number + 1:03d}"

@@ -70,3 +70,26 @@ def test_sealed_results_never_reach_the_planner(workshop, goal):
     sealed = [e for e in record.experiments.values() if e.experiment.sealed]
     assert sealed
     assert all(o.source not in {e.experiment.id for e in sealed} for o in record.observations())
+
+
+def test_a_new_leader_is_measured_again_before_more_is_built_on_it(workshop, goal):
+    record = run(workshop, goal).record
+    explored = {
+        e.experiment.candidate.id: e
+        for e in record.experiments.values()
+        if e.experiment.purpose is Purpose.EXPLORE
+    }
+    again = [e for e in record.experiments.values() if e.experiment.purpose is Purpose.REPLICATE]
+    led = [e for e in again if explored[e.experiment.candidate.id].iteration < e.iteration]
+    assert led
+    for entry in led:
+        assert record.decisions[entry.iteration - 1].best == entry.experiment.candidate.id
+        assert all(call.seed > 0 for call in entry.experiment.calls)
+    assert len({e.experiment.candidate.id for e in again}) == len(again)
+    assert record.experiments_used == goal.budget.experiments
+
+
+def test_no_replicates_are_run_where_none_are_wanted(workshop, goal):
+    record = run(workshop, goal.model_copy(update={"noise_replicates": 0})).record
+    assert all(e.experiment.purpose is not Purpose.REPLICATE for e in record.experiments.values())
+    assert record.noise == {}

@@ -1,6 +1,7 @@
 """The loop from end to end, over toy tools."""
 
 from novum.agents.choose import open_planner
+from novum.core.goals import Budget
 from novum.core.record import CampaignRecord
 from novum.core.science import ClaimStatus, Purpose
 from novum.workflows.replay import check_registrations, check_verdicts, replay
@@ -73,7 +74,8 @@ def test_sealed_results_never_reach_the_planner(workshop, goal):
 
 
 def test_a_new_leader_is_measured_again_before_more_is_built_on_it(workshop, goal):
-    record = run(workshop, goal).record
+    goal = goal.model_copy(update={"budget": Budget(experiments=24, batch=4)})
+    record = run(workshop, goal, planner="optimizer").record
     explored = {
         e.experiment.candidate.id: e
         for e in record.experiments.values()

@@ -22,6 +22,10 @@ class Pick:
     """Expected gain in merit, failures counted, not yet per cost."""
 
 
+LEFT = 1e-3
+"""Share of the first standard deviation below which a believed value teaches nothing more."""
+
+
 def choose_batch(
     finalists: Finalists,
     surrogate: Surrogate,
@@ -70,8 +74,11 @@ def choose_batch(
         if keeps[row]:
             best = np.maximum(best, acquisition.marks(mean[row : row + 1]))
         for j, covariance in enumerate(joint):
-            pivot = max(float(covariance[row, row]), 1e-300)
-            share = covariance[row] / np.sqrt(pivot + (1e-3 * float(std[row, j])) ** 2)
+            least = (LEFT * float(finalists.belief.std[row, j])) ** 2
+            pivot = float(covariance[row, row])
+            if pivot <= least:  # nothing is left to learn here, and dividing by it would be noise
+                continue
+            share = covariance[row] / np.sqrt(pivot + least)
             std[:, j] = np.sqrt(np.maximum(std[:, j] ** 2 - share**2, 1e-4 * finalists.belief.std[:, j] ** 2))
             joint[j] = covariance - np.outer(share, share)
     return picks

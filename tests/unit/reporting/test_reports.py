@@ -2,7 +2,6 @@
 
 import os
 import re
-import time
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -394,14 +393,6 @@ def test_the_checker_finds_a_number_that_no_record_has(confirmed):
     nowhere = dataclasses.replace(report, outcome=(Piece("qed", ("E999",)),))
     assert unknown_citations(nowhere, record) == ["E999"]
     assert len(sentences_of(report)) > 5
-
-
-def test_a_report_of_120_experiments_is_quick(tmp_path):
-    builder, control = campaigns.confirmed(120), campaigns.control_of(120)
-    write_reports(campaigns.manual(answered=True).record, folder=tmp_path)  # imports
-    began = time.process_time()
-    write_reports(builder.record, control=control.record, folder=tmp_path)
-    assert time.process_time() - began < 2
 
 
 def test_importing_the_package_is_light():

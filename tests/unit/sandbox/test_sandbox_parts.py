@@ -133,17 +133,3 @@ def test_importing_the_package_loads_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def test_importing_the_backend_costs_little_over_pydantic():
-    program = (
-        "import novum.core.calls, json, time\nstart = time.perf_counter()\n"
-        "import novum.sandbox.base, novum.sandbox.namespace.backend\nprint(time.perf_counter() - start)"
-    )
-    costs = [
-        float(
-            subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-        )
-        for _ in range(3)
-    ]
-    assert min(costs) < 0.1, costs

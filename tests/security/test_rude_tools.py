@@ -38,6 +38,7 @@ def test_every_rude_tool_becomes_a_failed_experiment_and_the_campaign_goes_on(tm
         confirmation=Confirmation(method="auto"),
     )
     with Workspace(load_settings(workspace=tmp_path / "w", embedder="hashing", workers=2)) as workspace:
+        assert workspace.sandbox.name == "namespace", "a rude tool must not run in this process"
         workspace.registry.register(speed)
         campaign = workspace.discovery.create(goal, planner="random")
         record = workspace.discovery.run(campaign).record

@@ -4,6 +4,7 @@ import io
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,14 +77,21 @@ def novum_command(*arguments: object, stdin: str | bytes = "") -> Ended:
     return Ended(int(left.value.code or 0), out, err)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+@contextmanager
+def surroundings(config: Path) -> Iterator[None]:
+    """Replace what the commands would find around them, for as long as it is open and no longer."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(novum.sandbox, "open_sandbox", lambda name: FakeSandbox(), raising=False)
         patch.setenv("NOVUM_EMBEDDER", "hashing")
         patch.setenv("COLUMNS", "80")
-        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        patch.setenv("XDG_CONFIG_HOME", str(config))
         patch.delenv("NOVUM_WORKSPACE", raising=False)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with surroundings(tmp_path_factory.mktemp("config")):
         yield
 
 
@@ -111,8 +119,18 @@ def manual(tmp_path: Path) -> Path:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with the finished campaign "demo" and its control arm; for reading only."""
     folder = tmp_path_factory.mktemp("finished")
-    ended = novum_command(
-        "run", write_pool(folder), "--name", "demo", "--control", "random", "-w", folder / "ws", "--seed", 1
-    )
+    with surroundings(tmp_path_factory.mktemp("config")):
+        ended = novum_command(
+            "run",
+            write_pool(folder),
+            "--name",
+            "demo",
+            "--control",
+            "random",
+            "-w",
+            folder / "ws",
+            "--seed",
+            1,
+        )
     assert ended.code == 0, ended.err
     return folder / "ws"

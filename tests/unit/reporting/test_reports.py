@@ -405,3 +405,10 @@ def test_importing_the_package_is_light():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_the_head_counts_what_is_confirmed_and_not_what_is_claimed():
+    sure = Page(to_html(build_report(campaigns.confirmed(12).record))).seen
+    unsure = Page(to_html(build_report(campaigns.confirmed(12, confirm_shift=-3.0).record))).seen
+    assert "Confirmed 1 of 1 finding" in " ".join(sure.split())
+    assert "Confirmed 0 of 1 finding" in " ".join(unsure.split())

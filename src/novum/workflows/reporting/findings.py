@@ -254,7 +254,7 @@ def _headline(reading: Reading, claim: Claim) -> Sentence:
         case ClaimStatus.NOT_CONFIRMED:
             return (
                 label,
-                Piece(" won the campaign, but the sealed check does not confirm it", (claim.id,)),
+                Piece(" is among the best, but the sealed check does not confirm it", (claim.id,)),
                 Piece("."),
             )
         case ClaimStatus.SHORT:

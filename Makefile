@@ -25,8 +25,8 @@ check: $(TESTING) ## style, types, import floors and the fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -m "not slow and not sandbox" tests/unit tests/contract
-	$(BIN)/python -m pytest -q --doctest-modules src/novum
+	$(BIN)/python -m pytest -q -n 2 --doctest-modules -m "not slow and not sandbox" \
+	  src/novum tests/unit/core tests/unit/workflows tests/unit/tools tests/unit/memory
 
 fix: $(TESTING) ## mend style where it can be done by machine
 	$(BIN)/ruff check --fix .

@@ -1,6 +1,9 @@
 """The loop from end to end, over toy tools."""
 
+import pytest
+
 from novum.agents.choose import open_planner
+from novum.core.errors import GoalError
 from novum.core.goals import Budget
 from novum.core.record import CampaignRecord
 from novum.core.science import ClaimStatus, Purpose
@@ -95,3 +98,11 @@ def test_no_replicates_are_run_where_none_are_wanted(workshop, goal):
     record = run(workshop, goal.model_copy(update={"noise_replicates": 0})).record
     assert all(e.experiment.purpose is not Purpose.REPLICATE for e in record.experiments.values())
     assert record.noise == {}
+
+
+def test_an_option_that_a_tool_does_not_have_is_refused_before_anything_runs(workshop, goal):
+    first, second = goal.objectives
+    wrong = first.model_copy(update={"options": {"heigth": 3}})
+    with pytest.raises(GoalError, match="has no option 'heigth'"):
+        workshop.discovery.create(goal.model_copy(update={"objectives": (wrong, second)}), planner="random")
+    assert workshop.ledger.campaigns() == []

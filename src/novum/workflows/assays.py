@@ -1,5 +1,6 @@
 """Assays: how each property of a goal is measured, and by what it can be confirmed."""
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -74,6 +75,7 @@ def _choose(objective: Objective, space: Space, registry: Registry) -> Assay:
         tool = usable[0] if usable else offered[0]
     _require_available(tool, registry)
     _check_units(tool, space)
+    _check_options(tool, objective.options)
     missing = missing_arguments(tool, space, objective.options)
     if missing:
         raise GoalError(
@@ -173,6 +175,7 @@ def find_confirming_tool(assay: Assay, goal: Goal, registry: Registry) -> ToolSp
     if named not in offered:
         return None
     _require_available(named, registry)
+    _check_options(named, confirmation.options)
     unknown = _unknown_options(named, options)
     if unknown and not confirmation.options:
         raise GoalError(
@@ -187,6 +190,19 @@ def confirming_options(tool: ToolSpec, assay: Assay, goal: Goal) -> dict[str, An
     known = tool.parameters.get("properties", {})
     same = {name: value for name, value in assay.objective.options.items() if name in known}
     return {**same, **goal.confirmation.options}
+
+
+def _check_options(tool: ToolSpec, options: Mapping[str, Any]) -> None:
+    """Hold the names of options against those that a tool knows.
+
+    Raises:
+        GoalError: it does not know one; names the nearest.
+    """
+    known = list(tool.parameters.get("properties", {}))
+    for name in _unknown_options(tool, options):
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f", did you mean {near[0]!r}?" if near else f"; it takes {', '.join(known)}"
+        raise GoalError(f"{tool.name} has no option {name!r}{hint}")
 
 
 def _unknown_options(tool: ToolSpec, options: Mapping[str, Any]) -> list[str]:

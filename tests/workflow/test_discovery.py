@@ -1,10 +1,11 @@
 """The loop from end to end, over toy tools."""
 
 import pytest
+from toys import fair, lucky
 
 from novum.agents.choose import open_planner
 from novum.core.errors import GoalError
-from novum.core.goals import Budget
+from novum.core.goals import Budget, Confirmation, Objective, ObjectiveKind
 from novum.core.record import CampaignRecord
 from novum.core.science import ClaimStatus, Purpose
 from novum.workflows.replay import check_registrations, check_verdicts, replay
@@ -106,3 +107,22 @@ def test_an_option_that_a_tool_does_not_have_is_refused_before_anything_runs(wor
     with pytest.raises(GoalError, match="has no option 'heigth'"):
         workshop.discovery.create(goal.model_copy(update={"objectives": (wrong, second)}), planner="random")
     assert workshop.ledger.campaigns() == []
+
+
+@pytest.mark.parametrize(
+    ("tool", "status"), [("toy.lucky", ClaimStatus.NOT_CONFIRMED), ("toy.fair", ClaimStatus.CONFIRMED)]
+)
+def test_a_wish_without_a_bound_is_confirmed_only_if_it_does_not_fall_by_more_than_noise(
+    workshop, goal, tool, status
+):
+    workshop.registry.register(lucky)
+    workshop.registry.register(fair)
+    wish = Objective(property="slope", kind=ObjectiveKind.MAXIMISE, tool=tool)
+    unbounded = goal.model_copy(
+        update={"objectives": (wish,), "confirmation": Confirmation(method="auto", replicates=3)}
+    )
+    # The other tools of that property are independent methods, and have no bound to hold against.
+    record = run(workshop, unbounded).record
+    (claim,) = record.claims.values()
+    assert claim.status is status
+    assert all(v.holds is None for v in claim.values if v.independent)

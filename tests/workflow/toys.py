@@ -67,3 +67,27 @@ def level(x: float, y: float) -> Echo:
         y: northing.
     """
     return Echo(height=10.05 - (x - 1) ** 2 - (y - 2) ** 2)
+
+
+@tool(name="toy.lucky", version="1", method="luck", nominal_cost_s=0.01)
+def lucky(x: float, y: float, seed: int = 0) -> Slope:
+    """Measure what was only luck: under any seed of a sealed check it is much less.
+
+    Args:
+        x: easting.
+        y: northing.
+        seed: seed of the luck.
+    """
+    return Slope(slope=y + random.Random(seed).gauss(0, 0.01) - (3 if seed > 1000 else 0))
+
+
+@tool(name="toy.fair", version="1", method="fair survey", nominal_cost_s=0.01)
+def fair(x: float, y: float, seed: int = 0) -> Slope:
+    """Measure a property with noise that differs between places as well as between seeds.
+
+    Args:
+        x: easting.
+        y: northing.
+        seed: seed of the noise.
+    """
+    return Slope(slope=y + random.Random(f"{x} {y} {seed}").gauss(0, 0.1))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from statistics import stdev
 
 from novum.core.calls import ToolCall, ToolSpec
-from novum.core.goals import Goal, Objective
-from novum.core.judgement import interval_prediction, meets
+from novum.core.goals import Goal, Objective, ObjectiveKind
+from novum.core.judgement import interval_prediction, meets, two_sided
 from novum.core.quantity import Quantity, UncertaintyKind
 from novum.core.record import CampaignRecord, mean
 from novum.core.science import (
@@ -214,7 +214,7 @@ def _claim(
         for objective in goal.objectives
         for value in _confirmed(record, objective, seen, assays.get(objective.property), sealed)
     ]
-    problems = [f"{v.property} was not measured again" for v in values if v.holds is None]
+    problems = [f"{v.property} was not measured again" for v in values if v.confirmed is None]
     failures = [
         f"{e.id} failed ({record.experiments[e.id].failed})"
         for e in sealed
@@ -282,10 +282,8 @@ def _confirmed(
             spread = stdev(m.quantity.value for m in found) / math.sqrt(len(found))
             quantity = quantity.model_copy(update={"std": spread, "kind": UncertaintyKind.MEASUREMENT})
         independent = assay is not None and found[0].tool != assay.source_name and method != assay.method
-        wanted = record.goal.confirmation.objective(objective) if independent else objective
-        holds = meets(wanted, quantity.to(wanted.unit).value)
-        if not independent and assay is not None and assay.tool and not assay.tool.stochastic_in_seed:
-            holds = holds and math.isclose(quantity.value, winning.value, rel_tol=SAME_NUMBER, abs_tol=1e-12)
+        values_found = [m.quantity.value for m in found]
+        holds = _holds(record, objective, assay, winning, values_found, independent=independent)
         values.append(
             ConfirmedValue(
                 property=name,
@@ -303,6 +301,48 @@ def _confirmed(
             property=name, winning=winning, confirmed=None, method="", independent=False, holds=None
         )
     ]
+
+
+def _holds(
+    record: CampaignRecord,
+    objective: Objective,
+    assay: Assay | None,
+    winning: Quantity,
+    found: Sequence[float],
+    *,
+    independent: bool,
+) -> bool | None:
+    """Say whether the sealed values of one method carry the finding; None where they could not refute it.
+
+    Bounds must hold. A tool that repeats itself must repeat itself. Where noise decides and no bound was
+    wished, the sealed mean may fall short of what won by no more than noise explains, at the level of
+    predictions. Another method without a bound of its own cannot refute anything, on its other scale.
+
+    Args:
+        record: the campaign, with its noise floor.
+        objective: the wish.
+        assay: how the campaign measured it.
+        winning: the value that won.
+        found: sealed values, in the objective's unit.
+        independent: they are another method's.
+    """
+    value = math.fsum(found) / len(found)
+    if independent:
+        wanted = record.goal.confirmation.objective(objective)
+        if wanted.low is None and wanted.high is None:
+            return None
+        return meets(wanted, Quantity(value=value, unit=objective.unit).to(wanted.unit).value)
+    if not meets(objective, value):
+        return False
+    if assay is not None and assay.tool and not assay.tool.stochastic_in_seed:
+        return math.isclose(value, winning.value, rel_tol=SAME_NUMBER, abs_tol=1e-12)
+    if objective.low is not None or objective.high is not None:
+        return True
+    floor = record.noise[objective.property].value if objective.property in record.noise else 0.0
+    spread = max(floor, stdev(found) if len(found) > 1 else 0.0)
+    slack = two_sided() * spread * math.sqrt(1 + 1 / len(found)) + SAME_NUMBER * abs(winning.value)
+    worse = winning.value - value if objective.kind is ObjectiveKind.MAXIMISE else value - winning.value
+    return worse <= slack
 
 
 def _checks(record: CampaignRecord, sealed: Sequence[Experiment]) -> dict[str, bool]:

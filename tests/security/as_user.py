@@ -9,7 +9,7 @@ import stat
 import sys
 from pathlib import Path
 
-from novum.sandbox.namespace import linux
+from novum.sandbox import linux
 
 
 def main(uid: int, arguments: list[str]) -> None:

@@ -24,8 +24,9 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+from novum.sandbox import landlock_rules, linux
 from novum.sandbox.json_data import find_unjson
-from novum.sandbox.namespace import landlock, linux, root, seccomp
+from novum.sandbox.namespace import root, seccomp
 
 RESULT_FD: Final = 3
 _JOB_FD: Final = 4
@@ -117,7 +118,7 @@ def _isolate(isolation: Isolation, *, scratch_mb: int, uid: int) -> int:
     linux.prctl(linux.PR_SET_DUMPABLE, 1)
     linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
     linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
-    landlock.restrict(version=isolation.landlock, writable=root.SCRATCH, devices=root.DEVICES)
+    landlock_rules.restrict(version=isolation.landlock, writable=root.SCRATCH, devices=root.DEVICES)
     seccomp.load(isolation.filter)
     os.chdir(root.WORK)
     return proc

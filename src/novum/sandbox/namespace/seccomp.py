@@ -13,7 +13,7 @@ import ctypes
 import errno
 from typing import Final, NamedTuple
 
-from novum.sandbox.namespace import linux
+from novum.sandbox import linux
 
 _LOAD: Final = 0x20  # BPF_LD | BPF_W | BPF_ABS
 _EQUAL: Final = 0x15  # BPF_JMP | BPF_JEQ | BPF_K

@@ -21,7 +21,8 @@ import sys
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from novum.sandbox.namespace import child, landlock, linux, root, seccomp
+from novum.sandbox import landlock_rules, linux
+from novum.sandbox.namespace import child, root, seccomp
 
 _MESSAGE: Final = 1 << 16
 _INSIDE_UID: Final = 65532
@@ -52,7 +53,7 @@ def main(control_fd: int) -> NoReturn:
         linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
         returning = root.build(config["visible"])
         compiled = seccomp.prepare()
-        isolation = child.Isolation(in_user_namespace, tuple(returning), landlock.abi(), compiled)
+        isolation = child.Isolation(in_user_namespace, tuple(returning), landlock_rules.abi(), compiled)
     except OSError as error:
         _fail(control, "root", error)
     os.chdir(root.WORK)

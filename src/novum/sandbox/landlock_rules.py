@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterable
 from typing import Final
 
-from novum.sandbox.namespace import linux
+from novum.sandbox import linux
 
 _CREATE: Final = 444
 _ADD_RULE: Final = 445

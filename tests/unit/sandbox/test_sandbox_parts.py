@@ -1,6 +1,5 @@
 """The parts that need no namespace."""
 
-import errno
 import subprocess
 import sys
 
@@ -17,70 +16,7 @@ from novum.sandbox import (
     SandboxResult,
     open_sandbox,
 )
-from novum.sandbox.namespace import seccomp
 from novum.sandbox.namespace.broker import explain
-
-ARCHES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
-
-
-def decide(machine: str, number: int, *arguments: int, arch: int | None = None) -> int:
-    """Run the filter as the kernel would."""
-    words = {0: number, 4: ARCHES[machine] if arch is None else arch}
-    words |= {16 + 8 * i: a & 0xFFFFFFFF for i, a in enumerate((*arguments, 0, 0, 0, 0, 0, 0))}
-    program = seccomp.program(machine)
-    accumulator, at = 0, 0
-    while True:
-        code, yes, no, constant = program[at]
-        at += 1
-        match code:
-            case 0x20:
-                accumulator = words[constant]
-            case 0x06:
-                return constant
-            case 0x15:
-                at += yes if accumulator == constant else no
-            case 0x35:
-                at += yes if accumulator >= constant else no
-            case 0x45:
-                at += yes if accumulator & constant else no
-            case _:
-                raise AssertionError(code)
-
-
-ALLOW, KILL, REFUSE = 0x7FFF0000, 0x80000000, 0x00050000
-
-
-@pytest.mark.parametrize("machine", ARCHES)
-def test_filter_refuses_what_it_names_and_allows_ordinary_work(machine):
-    for denied in seccomp.DENIED.values():
-        number = denied.x86_64 if machine == "x86_64" else denied.aarch64
-        if number is not None:
-            assert decide(machine, number) == REFUSE | denied.error
-    ordinary = (0, 1, 9, 61, 257, 424, 434, 439) if machine == "x86_64" else (63, 64, 222, 260, 56, 424, 439)
-    for number in ordinary:
-        assert decide(machine, number) == ALLOW
-    assert decide(machine, seccomp.NEWEST_REVIEWED + 1) == REFUSE | errno.ENOSYS
-    assert decide(machine, 0, arch=0x40000003) == KILL
-
-
-@pytest.mark.parametrize(
-    ("machine", "clone", "ioctl", "prctl", "sock"),
-    [("x86_64", 56, 16, 157, 41), ("aarch64", 220, 29, 167, 198)],
-)
-def test_filter_looks_at_arguments(machine, clone, ioctl, prctl, sock):
-    assert decide(machine, clone, 0x01200011) == ALLOW
-    assert decide(machine, clone, 0x10000000) == REFUSE | errno.EPERM
-    assert decide(machine, ioctl, 0, 0x5401) == ALLOW
-    assert decide(machine, ioctl, 0, 0x5412 | 1 << 32) == REFUSE | errno.EPERM
-    assert decide(machine, prctl, 15) == ALLOW
-    assert decide(machine, prctl, 4) == REFUSE | errno.EPERM
-    assert [decide(machine, sock, family) for family in (1, 2, 10)] == [ALLOW] * 3
-    assert decide(machine, sock, 40) == REFUSE | errno.EAFNOSUPPORT
-
-
-def test_x32_calls_are_killed():
-    assert decide("x86_64", 0x40000001) == KILL
-    assert decide("x86_64", 350) == REFUSE | errno.ENOSYS
 
 
 def test_the_fake_follows_its_script():

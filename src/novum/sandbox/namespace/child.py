@@ -24,9 +24,9 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from novum.sandbox import landlock_rules, linux
+from novum.sandbox import landlock_rules, linux, seccomp
 from novum.sandbox.json_data import find_unjson
-from novum.sandbox.namespace import root, seccomp
+from novum.sandbox.namespace import root
 
 RESULT_FD: Final = 3
 _JOB_FD: Final = 4

@@ -21,8 +21,8 @@ import sys
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from novum.sandbox import landlock_rules, linux
-from novum.sandbox.namespace import child, root, seccomp
+from novum.sandbox import landlock_rules, linux, seccomp
+from novum.sandbox.namespace import child, root
 
 _MESSAGE: Final = 1 << 16
 _INSIDE_UID: Final = 65532
@@ -52,7 +52,7 @@ def main(control_fd: int) -> NoReturn:
     try:
         linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
         returning = root.build(config["visible"])
-        compiled = seccomp.prepare()
+        compiled = seccomp.prepare(seccomp.Policy(sockets="private"))
         isolation = child.Isolation(in_user_namespace, tuple(returning), landlock_rules.abi(), compiled)
     except OSError as error:
         _fail(control, "root", error)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from novum.memory.artifacts import Artifacts
     from novum.memory.ledger import Ledger
     from novum.sandbox.base import Sandbox
+    from novum.sandbox.select import SandboxOptions
     from novum.tools.registry import Registry
     from novum.tools.runner import Runner
     from novum.workflows.discovery import Discovery
@@ -104,7 +105,21 @@ class Workspace:
         """Where tools run."""
         from novum.sandbox import open_sandbox
 
-        return open_sandbox(self.settings.sandbox)
+        return open_sandbox(self.settings.sandbox, self.sandbox_options)
+
+    @property
+    def sandbox_options(self) -> "SandboxOptions":
+        """What is set about the sandbox's backends."""
+        from novum.sandbox import SandboxOptions
+
+        settings = self.settings
+        return SandboxOptions(
+            allow_degraded=settings.allow_degraded_sandbox,
+            pool_size=settings.sandbox_pool,
+            pool_mb=settings.sandbox_pool_mb,
+            docker_host=settings.docker_host,
+            docker_runtime=settings.docker_runtime,
+        )
 
     @cached_property
     def runner(self) -> "Runner":
@@ -112,7 +127,13 @@ class Workspace:
         from novum.memory.calls import CallCache
         from novum.tools.runner import Runner
 
-        return Runner(self.registry, self.sandbox, CallCache(self.root / "calls.sqlite3"))
+        return Runner(
+            self.registry,
+            self.sandbox,
+            CallCache(self.root / "calls.sqlite3"),
+            artifacts=self.artifacts,
+            grants=self.settings.grants,
+        )
 
     @cached_property
     def discovery(self) -> "Discovery":
@@ -161,6 +182,8 @@ class Workspace:
             "backend": attestation.backend,
             "checks": dict(attestation.checks),
             "mechanisms": dict(attestation.mechanisms),
+            "degraded": dict(attestation.degraded),
+            "versions": dict(attestation.versions),
         }
 
     def close(self) -> None:

@@ -160,7 +160,7 @@ def check_sandbox(workspace: "Workspace") -> Iterator[Finding]:
         return
     yield Finding("sandbox", "backend", State.OK, seen.backend)
     for name, kept in seen.checks.items():
-        said = seen.detail.get(name, "")
+        said = seen.seen.get(name, "")
         state = State.OK if kept else State.BROKEN
         yield Finding("sandbox", name.replace("_", " "), state, said or ("kept" if kept else "not kept"))
     for limit, mechanism in seen.mechanisms.items():

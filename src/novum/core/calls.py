@@ -63,6 +63,10 @@ class ToolSpec(Frozen):
     """References: DOI, library and version."""
     extra: str | None = None
     """The optional dependency group that it needs, if any."""
+    hosts: tuple[str, ...] = ()
+    """Network hosts that it asks for; it reaches those that a person grants, and nothing else."""
+    gpu: bool = False
+    """It asks for the machine's accelerators."""
 
     def find_property(self, name: str) -> PropertySpec | None:
         """Return the property called `name`, or None."""
@@ -114,6 +118,20 @@ class Artifact(Frozen):
     media_type: str = "application/octet-stream"
 
 
+class Reached(Frozen):
+    """One try of a call to reach a network host, as the sandbox's proxy saw it."""
+
+    host: str
+    port: int
+    allowed: bool
+    reason: str = ""
+    """Why it was refused, or failed."""
+    sent: int = Field(default=0, ge=0)
+    """Bytes to the host."""
+    received: int = Field(default=0, ge=0)
+    """Bytes from it."""
+
+
 class ToolResult(Frozen):
     """What came of a call: properties with units, or the reason why not."""
 
@@ -124,6 +142,8 @@ class ToolResult(Frozen):
     details: dict[str, Any] = {}
     """Anything else that the tool reports and that JSON can hold; never judged."""
     artifacts: tuple[Artifact, ...] = ()
+    network: tuple[Reached, ...] = ()
+    """Every try to reach a host, the refused ones included."""
     message: str = ""
     """Why the call failed; empty when it did not."""
     warnings: tuple[str, ...] = ()

@@ -6,7 +6,8 @@ NovumError
 │   ├── UnitError                 a unit that is missing, unknown or of the wrong dimension
 │   ├── SettingsError             a setting that is unknown or out of range
 │   ├── NotFoundError             a campaign, tool, item or file that is not there
-│   └── MissingExtraError         an optional dependency that the request needs
+│   ├── MissingExtraError         an optional dependency that the request needs
+│   └── NotGrantedError           network hosts that a tool asks for and nobody granted
 ├── ToolError                  the planner, which may choose otherwise
 │   ├── ToolArgumentError         arguments that do not fit the tool's schema
 │   └── ToolFailedError           a calculation that failed
@@ -70,6 +71,17 @@ class MissingExtraError(UsageError):
         super().__init__(f"{feature} needs an optional part: pip install 'novum[{extra}]'")
         self.feature = feature
         self.extra = extra
+
+
+class NotGrantedError(UsageError):
+    """A tool asks for network hosts, and no setting grants them."""
+
+    def __init__(self, *, tool: str, hosts: tuple[str, ...]) -> None:
+        listed = ", ".join(f'"{host}"' for host in hosts)
+        super().__init__(
+            f"tool {tool!r} asks to reach {', '.join(hosts)}, which nobody has granted; "
+            f'if you trust it with that, put into novum.toml: [grants] "{tool}" = [{listed}]'
+        )
 
 
 class ToolError(NovumError):

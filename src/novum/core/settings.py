@@ -33,8 +33,20 @@ class Settings(BaseSettings):
 
     workspace: Path = Path(".novum")
     """Folder that holds the ledger, the knowledge base, artifacts and reports."""
-    sandbox: Literal["auto", "namespace"] = "auto"
-    """Which isolation runs the tools."""
+    sandbox: Literal["auto", "docker", "namespace", "landlock"] = "auto"
+    """Which isolation runs the tools; auto takes the strongest that keeps its promises here."""
+    allow_degraded_sandbox: bool = False
+    """Whether auto may end at landlock, which does not make every promise."""
+    sandbox_pool: int = Field(default=2, ge=0, le=64)
+    """Isolated processes or containers to keep ready for each set of libraries."""
+    sandbox_pool_mb: int = Field(default=2048, ge=0)
+    """Memory that what is kept ready may hold together, in MB."""
+    docker_host: str | None = None
+    """Address of the Docker engine, as unix:///run/docker.sock; without it, the usual one."""
+    docker_runtime: str | None = None
+    """Runtime of the containers, as runsc for gVisor; without it, the engine's own."""
+    grants: dict[str, tuple[str, ...]] = {}
+    """Network hosts that a tool may reach: tool name → hosts, as name, name:port or *.domain."""
     embedder: str = "auto"
     """What turns text into vectors: auto, minilm, hashing, or a sentence-transformers folder."""
     planner: str = "optimizer"

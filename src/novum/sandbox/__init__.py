@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from novum.sandbox.base import Attestation, Limits, Profile, Sandbox, SandboxRequest, SandboxResult
     from novum.sandbox.fake import FakeSandbox
     from novum.sandbox.namespace.backend import NamespaceSandbox
-    from novum.sandbox.select import open_sandbox
+    from novum.sandbox.select import SandboxOptions, examine_sandboxes, make_sandbox, open_sandbox
 
 __all__ = [
     "Attestation",
@@ -18,8 +18,11 @@ __all__ = [
     "NamespaceSandbox",
     "Profile",
     "Sandbox",
+    "SandboxOptions",
     "SandboxRequest",
     "SandboxResult",
+    "examine_sandboxes",
+    "make_sandbox",
     "open_sandbox",
 ]
 
@@ -30,7 +33,9 @@ _HOMES = {
     ),
     "FakeSandbox": "novum.sandbox.fake",
     "NamespaceSandbox": "novum.sandbox.namespace.backend",
-    "open_sandbox": "novum.sandbox.select",
+    **dict.fromkeys(
+        ("SandboxOptions", "examine_sandboxes", "make_sandbox", "open_sandbox"), "novum.sandbox.select"
+    ),
 }
 
 

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from novum.core.calls import CallStatus
 from novum.core.errors import SandboxBrokenError
 from novum.sandbox.base import Attestation, Limits, SandboxRequest, SandboxResult
+from novum.sandbox.text import clean_text
 
 ENVIRONMENT_NAMES = frozenset(
     {
@@ -31,6 +32,7 @@ ENVIRONMENT_NAMES = frozenset(
         "TZ",
         "LOGNAME",
         "PWD",
+        "NOVUM_PROXY",
         "PYTHONHASHSEED",
         "PYTHONDONTWRITEBYTECODE",
         "OMP_NUM_THREADS",
@@ -43,12 +45,26 @@ ENVIRONMENT_NAMES = frozenset(
 Run = Callable[[SandboxRequest], SandboxResult]
 
 
-class _NamespaceBackend(Protocol):
+class Attestable(Protocol):
+    """A backend, as far as its attestation needs it."""
+
     name: str
 
-    def run_unattested(self, request: SandboxRequest) -> SandboxResult: ...
+    def run_unattested(self, request: SandboxRequest) -> SandboxResult:
+        """Run one call without asking first what is enforced."""
+        ...
 
-    def landlock_version(self) -> int: ...
+    def mechanisms(self) -> dict[str, str]:
+        """Return what enforces each promise and limit."""
+        ...
+
+    def degraded(self) -> dict[str, str]:
+        """Return what is not promised: promise → reason."""
+        ...
+
+    def versions(self) -> dict[str, str]:
+        """Return what the backend is made of."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,17 +136,18 @@ class _Findings:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.checks: dict[str, bool] = {}
-        self.detail: dict[str, str] = {}
+        self.seen: dict[str, str] = {}
 
     def note(self, name: str, kept: bool, seen: object) -> None:
         with self._lock:
             self.checks[name] = kept
-            if not kept:
-                self.detail[name] = str(seen)[:500]
+            self.seen[name] = clean_text(str(seen), limit=500)
 
 
-def attest_namespace(backend: _NamespaceBackend) -> Attestation:
-    """Probe the namespace backend.
+def attest(backend: Attestable) -> Attestation:
+    """Probe a backend from inside, and return what was seen of every promise.
+
+    A promise that the backend calls degraded is not asked for.
 
     Raises:
         SandboxUnavailableError: it cannot even start here.
@@ -143,21 +160,15 @@ def attest_namespace(backend: _NamespaceBackend) -> Attestation:
     with ThreadPoolExecutor(len(probes)) as pool:
         for probe in [pool.submit(probe, run, findings) for probe in probes]:
             probe.result()
+    degraded = backend.degraded()
+    checks = {name: kept for name, kept in sorted(findings.checks.items()) if name not in degraded}
     return Attestation(
         backend=backend.name,
-        checks=dict(sorted(findings.checks.items())),
-        mechanisms={
-            "files": "mount namespace"
-            + (f", Landlock {version}" if (version := backend.landlock_version()) else ""),
-            "network": "network namespace, seccomp",
-            "processes": "process namespace, RLIMIT_NPROC",
-            "memory_mb": "watchdog on proportional memory, RLIMIT_DATA",
-            "wall_s": "kill by process descriptor",
-            "cpu_s": "RLIMIT_CPU, watchdog",
-            "scratch_mb": "size of tmpfs, RLIMIT_FSIZE",
-            "privileges": "no capabilities, no_new_privs, seccomp",
-        },
-        detail=findings.detail,
+        checks=checks,
+        mechanisms=backend.mechanisms(),
+        seen=findings.seen,
+        degraded=degraded,
+        versions=backend.versions(),
     )
 
 
@@ -170,37 +181,67 @@ def _ask(run: Run, entry: str, arguments: dict[str, Any], limits: Limits | None 
 
 def _survey(run: Run, findings: _Findings) -> None:
     with host_canaries() as host:
-        arguments = {
-            "paths": [str(host.secret), "/etc/shadow", f"/proc/{host.pid}/environ", "/root/.ssh"],
-            "canary": host.mark,
-            "port": host.port,
-            "abstract": host.abstract,
-        }
-        result = _ask(run, "survey", arguments)
+        paths = [str(host.secret), "/etc/shadow", f"/proc/{host.pid}/environ", "/root/.ssh"]
+        result = _ask(
+            run,
+            "survey",
+            {"paths": paths, "canary": host.mark, "port": host.port, "abstract": host.abstract},
+        )
         reached = host.reached()
     if result.status is not CallStatus.OK:
         findings.note("survey", False, f"{result.status}: {result.message} {result.stderr}")
         return
     seen: dict[str, Any] = result.value
     unknown = sorted(set(seen["environment"]) - ENVIRONMENT_NAMES)
-    findings.note("host_files_hidden", not seen["opened"], seen["opened"])
     findings.note(
-        "host_environment_hidden", not seen["environments"] and not unknown, [*seen["environments"], *unknown]
+        "host_files_hidden",
+        not seen["opened"],
+        f"opened {seen['opened'] or 'none'} of {len(paths)} files of the host, a canary among them",
+    )
+    findings.note(
+        "host_environment_hidden",
+        not seen["environments"] and not unknown,
+        f"{len(seen['environment'])} variables; the canary in {seen['environments'] or 'none'}; "
+        f"not ours: {unknown or 'none'}",
     )
     connected = [name for name in ("loopback", "egress", "datagram", "abstract") if seen[name]]
-    findings.note("no_network", not connected and reached == 0, f"{connected}, {reached} connections arrived")
-    findings.note("host_processes_hidden", seen["processes"] == [1], seen["processes"])
+    findings.note(
+        "no_network",
+        not connected and reached == 0,
+        f"of loopback, egress, datagram, abstract socket succeeded: {', '.join(connected) or 'none'}; "
+        f"{reached} connections arrived",
+    )
+    findings.note(
+        "host_processes_hidden",
+        not seen["other_processes"],
+        f"saw {seen['other_processes'] or 'no'} other processes",
+    )
     findings.note(
         "root_read_only",
         not seen["written"] and not seen["proc_writable"],
-        [*seen["written"], seen["proc_writable"]],
+        f"wrote in {seen['written'] or 'none'} of the system's directories; "
+        f"kernel settings writable: {seen['proc_writable']}",
     )
-    findings.note("scratch_writable", len(seen["scratch"]) == 3, seen["scratch"])
-    findings.note("not_root", seen["uid"] != 0 and not seen["became_root"], seen["uid"])
-    findings.note("no_capabilities", not any(seen["capabilities"].values()), seen["capabilities"])
-    findings.note("no_new_privileges", seen["no_new_privileges"] == 1, seen["no_new_privileges"])
-    findings.note("system_calls_filtered", seen["seccomp"] == 2, seen["seccomp"])
-    findings.note("no_inherited_descriptors", seen["descriptors"] == [0, 1, 2, 3], seen["descriptors"])
+    findings.note(
+        "scratch_writable", len(seen["scratch"]) >= 2, f"wrote in {', '.join(seen['scratch']) or 'none'}"
+    )
+    findings.note(
+        "not_root",
+        seen["uid"] != 0 and not seen["became_root"],
+        f"user {seen['uid']}; became root: {seen['became_root']}",
+    )
+    findings.note(
+        "no_capabilities",
+        not any(seen["capabilities"].values()),
+        ", ".join(f"{name} {value:x}" for name, value in seen["capabilities"].items()),
+    )
+    findings.note(
+        "no_new_privileges", seen["no_new_privileges"] == 1, f"NoNewPrivs {seen['no_new_privileges']}"
+    )
+    findings.note("system_calls_filtered", seen["seccomp"] == 2, f"Seccomp {seen['seccomp']}")
+    findings.note(
+        "no_inherited_descriptors", seen["descriptors"] == [0, 1, 2, 3], f"open: {seen['descriptors']}"
+    )
 
 
 def _memory(run: Run, findings: _Findings) -> None:
@@ -208,7 +249,11 @@ def _memory(run: Run, findings: _Findings) -> None:
     for how in ("private", "shared"):
         # it holds what it took: a busy machine must not make the watchdog look absent
         result = _ask(run, "allocate", {"megabytes": 256, "how": how, "hold_s": 15}, limits)
-        findings.note(f"memory_limited_{how}", result.status is CallStatus.OUT_OF_MEMORY, result)
+        findings.note(
+            f"memory_limited_{how}",
+            result.status is CallStatus.OUT_OF_MEMORY,
+            f"{result.status.value} at {result.peak_memory_mb:.0f} MB of 48 allowed, 256 asked for",
+        )
 
 
 def _wall_clock(run: Run, findings: _Findings) -> None:
@@ -216,22 +261,27 @@ def _wall_clock(run: Run, findings: _Findings) -> None:
     findings.note(
         "wall_clock_enforced",
         result.status is CallStatus.TIMEOUT and result.wall_s < 5,
-        (result.status, result.wall_s),
+        f"{result.status.value} after {result.wall_s:.2f} s of 0.2 allowed",
     )
 
 
 def _processes(run: Run, findings: _Findings) -> None:
     result = _ask(run, "fork_many", {"count": 40}, Limits(wall_s=20, processes=8))
     kept = result.status is CallStatus.OK and isinstance(result.value, int) and result.value < 8
-    findings.note("processes_limited", kept, (result.status, result.value))
+    findings.note(
+        "processes_limited", kept, f"{result.status.value}: {result.value} forks of 40 with 8 allowed"
+    )
 
 
 def _scratch(run: Run, findings: _Findings) -> None:
-    result = _ask(run, "fill_disk", {"megabytes": 64, "where": "/work"}, Limits(wall_s=20, scratch_mb=8))
-    kept = (
-        result.status is CallStatus.OK and result.value["written_mb"] <= 8 and result.value["stopped"] != ""
-    )
-    findings.note("scratch_limited", kept, (result.status, result.value))
+    limits = Limits(wall_s=20, scratch_mb=8)
+    result = _ask(run, "fill_disk", {"megabytes": 64, "where": ".", "hold_s": 15}, limits)
+    if result.status is CallStatus.OK:
+        kept = result.value["written_mb"] <= 8 and result.value["stopped"] != ""
+        said = f"{result.value['written_mb']:g} MB of 64 with 8 allowed, then {result.value['stopped']}"
+    else:  # a backend without a file system of the right size ends the call
+        kept, said = result.status is CallStatus.OUTPUT_LIMIT, f"{result.status.value}: {result.message}"
+    findings.note("scratch_limited", kept, said)
 
 
 def _leftovers(run: Run, findings: _Findings) -> None:
@@ -239,10 +289,11 @@ def _leftovers(run: Run, findings: _Findings) -> None:
     left = _ask(run, "leave_traces", {"mark": mark})
     found = _ask(run, "find_traces", {"mark": mark})
     kept = left.status is CallStatus.OK and found.status is CallStatus.OK and found.value == []
-    findings.note("nothing_survives", kept, (left.message, found.message, found.value))
+    said = f"left in {left.value or left.message}; found {found.value or found.message or 'none'}"
+    findings.note("nothing_survives", kept, said)
 
 
 def _output(run: Run, findings: _Findings) -> None:
     result = _ask(run, "write_output", {"out": "x" * 4096, "repeat": 32}, Limits(wall_s=20, output_kb=16))
     kept = result.status is CallStatus.OK and result.truncated and len(result.stdout) == 16 * 1024
-    findings.note("output_limited", kept, (result.status, len(result.stdout)))
+    findings.note("output_limited", kept, f"{len(result.stdout)} bytes of 131072 with 16384 allowed")

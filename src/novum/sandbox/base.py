@@ -69,7 +69,7 @@ class SandboxRequest:
     collect_into: Path | None = None
     """Existing directory that receives what the call leaves in `OUT_DIRECTORY`; None takes nothing."""
     hosts: tuple[str, ...] = ()
-    """Network hosts that were granted, as ``name``, ``name:port`` or ``*.domain``; see `novum.sandbox.proxy`."""
+    """Network hosts that were granted: ``name``, ``name:port``, ``*.domain``; see `novum.sandbox.proxy`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +194,10 @@ class Sandbox(Protocol):
 
     def attest(self) -> Attestation:
         """Run the probes inside this backend and return what was seen; cached per process."""
+        ...
+
+    def idle_memory_mb(self) -> float:
+        """Return the memory that is held for the next calls now, shared pages counted once."""
         ...
 
     def close(self) -> None:

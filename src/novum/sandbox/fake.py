@@ -90,8 +90,12 @@ class FakeSandbox:
         return Attestation(
             backend=self.name,
             checks={"isolates": False},
-            detail={"isolates": "the fake runs in our own process"},
+            seen={"isolates": "the fake runs in our own process"},
         )
+
+    def idle_memory_mb(self) -> float:
+        """Return zero: nothing is kept."""
+        return 0.0
 
     def close(self) -> None:
         """Do nothing: there is nothing to end."""

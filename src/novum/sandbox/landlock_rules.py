@@ -1,6 +1,7 @@
-"""Landlock: a second, independent wall around files, TCP and abstract sockets.
+"""Landlock: a wall around files, TCP and abstract sockets that any process may build around itself.
 
-The mount namespace already hides the host. Landlock holds if a mount was forgotten.
+Behind namespaces it is a second, independent one, which holds if a mount was forgotten. Where
+namespaces are refused, it is the only one.
 
 References:
     https://docs.kernel.org/userspace-api/landlock.html
@@ -9,6 +10,7 @@ References:
 import ctypes
 import errno
 import os
+import stat
 from collections.abc import Iterable
 from typing import Final
 
@@ -24,6 +26,7 @@ _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1, 2, 4, 8
 _READ: Final = _EXECUTE | _READ_FILE | _READ_DIR
 _ALL_OF_FIRST_ABI: Final = (1 << 13) - 1
 _REFER, _TRUNCATE, _IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
+_FOR_FILES: Final = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
 _NET_BIND_AND_CONNECT: Final = 3
 _SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS: Final = 3
 
@@ -47,10 +50,18 @@ def abi() -> int:
         raise
 
 
-def restrict(*, version: int, writable: Iterable[str], devices: Iterable[str]) -> None:
-    """Leave reading everywhere, writing beneath `writable` and to `devices`, and no TCP.
+def restrict(
+    *,
+    version: int,
+    readable: Iterable[str],
+    writable: Iterable[str],
+    devices: Iterable[str],
+    accelerators: Iterable[str] = (),
+) -> None:
+    """Leave reading beneath `readable`, writing beneath `writable` and to `devices`, and no TCP.
 
-    Needs no_new_privs. With version 0 it does nothing: the mount namespace stands alone then.
+    `accelerators` are device files that take commands as well. Needs no_new_privs. With version 0 it
+    does nothing: the caller must have other walls.
     """
     if version == 0:
         return
@@ -65,11 +76,14 @@ def restrict(*, version: int, writable: Iterable[str], devices: Iterable[str]) -
     size = 24 if version >= 6 else 16 if version >= 4 else 8
     fd = linux.syscall(_CREATE, ruleset, size, 0)
     try:
-        _allow(fd, "/", _READ)
+        for path in readable:
+            _allow(fd, path, _READ)
         for path in writable:
             _allow(fd, path, files & ~_IOCTL_DEV)
         for path in devices:
             _allow(fd, path, (_READ_FILE | _WRITE_FILE | _TRUNCATE) & files)
+        for path in accelerators:
+            _allow(fd, path, (_READ_FILE | _WRITE_FILE | _IOCTL_DEV) & files)
         linux.syscall(_RESTRICT_SELF, fd, 0)
     finally:
         os.close(fd)
@@ -77,6 +91,8 @@ def restrict(*, version: int, writable: Iterable[str], devices: Iterable[str]) -
 
 def _allow(ruleset: int, path: str, rights: int) -> None:
     fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    if not stat.S_ISDIR(os.fstat(fd).st_mode):
+        rights &= _FOR_FILES  # the kernel refuses a rule that gives a file a directory's rights
     try:
         linux.syscall(_ADD_RULE, ruleset, _PATH_BENEATH, _PathBeneath(rights, fd), 0)
     finally:

@@ -167,8 +167,8 @@ def allocate(megabytes: int, *, how: str = "private", processes: int = 1, hold_s
     return len(held)
 
 
-def fill_disk(megabytes: int, *, where: str) -> dict[str, Any]:
-    """Write up to that much into one directory; return how much went in and what stopped it."""
+def fill_disk(megabytes: int, *, where: str, hold_s: float = 0) -> dict[str, Any]:
+    """Write up to that much into one directory, hold it, and return how much went in and what stopped it."""
     written = 0
     stopped = ""
     block = b"x" * MEGABYTE
@@ -181,17 +181,47 @@ def fill_disk(megabytes: int, *, where: str) -> dict[str, Any]:
             number += 1
     except OSError as error:
         stopped = type(error).__name__ + f" {error.errno}"
+    if not stopped:
+        time.sleep(hold_s)
     return {"written_mb": written / MEGABYTE, "stopped": stopped}
 
 
-def fill_inodes(count: int, *, where: str) -> int:
-    """Create up to `count` empty files; return how many there were."""
+def fill_inodes(count: int, *, where: str, hold_s: float = 0) -> int:
+    """Create up to `count` empty files, hold them if all went well, and return how many there were."""
     for number in range(count):
         try:
             Path(where, f"i{number}").touch()
         except OSError:
             return number
+    time.sleep(hold_s)
     return count
+
+
+def copy_file(source: str, target: str) -> None:
+    """Copy a file, making the folder for it."""
+    Path(target).parent.mkdir(parents=True, exist_ok=True)
+    Path(target).write_bytes(Path(source).read_bytes())
+
+
+def leave_odd_files() -> int:
+    """Leave one good file and many that must not be taken; return how many of those there are."""
+    out = Path("out")
+    (out / "good.csv").write_text("a\n1\n", encoding="ascii")
+    makers: list[Callable[[], Any]] = [
+        lambda: (out / "absolute").symlink_to("/etc/passwd"),
+        lambda: (out / "relative").symlink_to("../in"),
+        lambda: (out / "loop").symlink_to("loop"),
+        lambda: (out / "magic").symlink_to("/proc/self/environ"),
+        lambda: os.mkfifo(out / "pipe"),
+        lambda: (out / ".hidden").write_text("x", encoding="ascii"),
+        lambda: (out / "\x1b[31mred").write_text("x", encoding="ascii"),
+        lambda: (out / "new\nline").write_text("x", encoding="ascii"),
+        lambda: (out / ("long" * 50)).write_text("x", encoding="ascii"),
+    ]
+    made = sum(_succeeds(maker) for maker in makers)
+    first = out / "linked"
+    first.write_text("x", encoding="ascii")
+    return made + _succeeds(os.link, first, out / "twice") + 1
 
 
 def fork_many(count: int) -> int:
@@ -239,7 +269,7 @@ def daemonise() -> int:
 def leave_traces(mark: str) -> list[str]:
     """Leave `mark` wherever a later call might find it; return where it was left."""
     left = []
-    for directory in ("/work", "/tmp", "/dev/shm"):  # noqa: S108  (that is the point)
+    for directory in _scratch_places():
         with contextlib.suppress(OSError):
             Path(directory, mark).write_text(mark, encoding="utf-8")
             left.append(directory)
@@ -249,9 +279,11 @@ def leave_traces(mark: str) -> list[str]:
 
     setattr(builtins, f"left_{mark}", mark)
     random.seed(mark)
-    abstract = socket.socket(socket.AF_UNIX)
-    abstract.bind(f"\0{mark}")
-    abstract.listen()
+    with contextlib.suppress(OSError):
+        abstract = socket.socket(socket.AF_UNIX)
+        abstract.bind(f"\0{mark}")
+        abstract.listen()
+        abstract.detach()  # it stays open until the process ends
     daemonise()
     return left
 
@@ -260,19 +292,13 @@ def find_traces(mark: str) -> list[str]:
     """Return where `mark` can be found."""
     import builtins
 
-    found = [
-        directory
-        for directory in ("/work", "/tmp", "/dev/shm")  # noqa: S108  (that is the point)
-        if Path(directory, mark).exists()
-    ]
+    found = [directory for directory in _scratch_places() if Path(directory, mark).exists()]
     found += [f"environment {name}" for name in os.environ if mark in name]
     found += [f"module {name}" for name in sys.modules if mark in name]
     found += [f"builtin {name}" for name in dir(builtins) if mark in name]
-    with socket.socket(socket.AF_UNIX) as client, contextlib.suppress(OSError):
-        client.connect(f"\0{mark}")
+    if _succeeds(_connect, f"\0{mark}", socket.AF_UNIX):
         found.append("abstract socket")
-    others = [name for name in os.listdir("/proc") if name.isdigit() and name != "1"]  # noqa: PTH208
-    return found + [f"process {name}" for name in others]
+    return found + [f"process {pid}" for pid in _other_processes()]
 
 
 def survey(
@@ -289,7 +315,7 @@ def survey(
         "opened": [path for path in paths if _succeeds(Path(path).read_bytes)],
         "environment": sorted(os.environ),
         "environments": _canary_environments(canary),
-        "processes": sorted(int(name) for name in os.listdir("/proc") if name.isdigit()),  # noqa: PTH208
+        "other_processes": _other_processes(),
         "loopback": _succeeds(_connect, ("127.0.0.1", port)),
         "egress": _succeeds(_connect, ("192.0.2.1", 80)),
         "datagram": _succeeds(_send_datagram, ("192.0.2.1", 53)),
@@ -311,7 +337,7 @@ def survey(
         "proc_writable": _succeeds(os.open, "/proc/sys/kernel/core_pattern", os.O_WRONLY),
         "scratch": [
             place
-            for place in ("/work", "/tmp", "/dev/shm")  # noqa: S108  (that is the point)
+            for place in _scratch_places()
             if not harmless and _succeeds(Path(place, f"x{canary}").write_bytes, b"x")
         ],
         "directory": os.getcwd(),  # noqa: PTH109
@@ -390,6 +416,20 @@ def call_kernel(number: int, arguments: list[int]) -> int:
     libc = ctypes.CDLL(None, use_errno=True)
     done = libc.syscall(ctypes.c_long(number), *(ctypes.c_long(a) for a in arguments))
     return ctypes.get_errno() if done < 0 else 0
+
+
+def _scratch_places() -> list[str]:
+    """Where a call may write: the directory in which it starts, and those for temporary files."""
+    return list(dict.fromkeys((os.getcwd(), os.environ.get("TMPDIR", "/tmp"), "/dev/shm")))  # noqa: S108, PTH109
+
+
+def _other_processes() -> list[int]:
+    """The processes that can be seen beside our own and the init of a container."""
+    try:
+        seen = {int(name) for name in os.listdir("/proc") if name.isdigit()}  # noqa: PTH208
+    except OSError:
+        return []  # hidden altogether
+    return sorted(seen - {1, os.getpid()})
 
 
 def _succeeds(action: Callable[..., Any], *arguments: Any) -> bool:

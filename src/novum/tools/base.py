@@ -216,6 +216,8 @@ def tool(
     libraries: tuple[str, ...] = (),
     extra: str | None = None,
     deterministic: bool = True,
+    hosts: tuple[str, ...] = (),
+    gpu: bool = False,
 ) -> Callable[[Callable[P, R]], Tool[P, R]]:
     """Make a tool of a function at the top of a module.
 
@@ -236,6 +238,9 @@ def tool(
             result, and without them the tool is unavailable.
         extra: the optional dependency group of novum that brings them.
         deterministic: whether equal arguments and seed give equal numbers.
+        hosts: network hosts that it asks for, as ``name``, ``name:port`` or ``*.domain``; once granted,
+            `novum.sandbox.network.open_client` reaches them.
+        gpu: whether it asks for the machine's accelerators.
 
     Raises:
         ToolDefinitionError: an undocumented or untyped parameter, or an incomplete answer type.
@@ -287,6 +292,8 @@ def tool(
             code_hash=_code_hash(sys.modules[function.__module__], preload, versions),
             source="; ".join([*([doc.references] if doc.references else []), *versions]),
             extra=extra,
+            hosts=hosts,
+            gpu=gpu,
         )
         return Tool(function, spec=spec, arguments=arguments, answer=answer, units=units, libraries=libraries)
 

@@ -2,16 +2,24 @@
 
 import dataclasses
 import math
+import mimetypes
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any, Protocol
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from novum.core.calls import CallStatus, PropertySpec, ToolCall, ToolResult, ToolSpec
+from novum.core.calls import Artifact, CallStatus, PropertySpec, Reached, ToolCall, ToolResult, ToolSpec
 from novum.core.digest import canonical_json
-from novum.core.errors import MissingExtraError, SandboxBrokenError, ToolFailedError, UnitError
+from novum.core.errors import (
+    MissingExtraError,
+    NotGrantedError,
+    SandboxBrokenError,
+    ToolFailedError,
+    UnitError,
+)
 from novum.core.quantity import Quantity
 from novum.sandbox.base import Limits, Profile, Sandbox, SandboxRequest, SandboxResult
 from novum.tools import worker
@@ -25,6 +33,14 @@ LONGEST_TEXT = 2000
 """Characters kept of a message or a warning."""
 
 MOST_WARNINGS = 20
+
+
+class ArtifactStore(Protocol):
+    """Bytes by their hash; `memory.artifacts.Artifacts` is one."""
+
+    def put(self, data: bytes, name: str, media_type: str = ...) -> Artifact:
+        """Keep bytes, and return what names them."""
+        ...
 
 
 class ResultCache(Protocol):
@@ -46,6 +62,8 @@ class Runner:
         registry: the tools.
         sandbox: where they run.
         cache: what answers a call that has run before; None runs every call.
+        artifacts: where the files that a call leaves are kept; None leaves them.
+        grants: tool → network hosts that a person lets it reach.
         limits: what a call may use; a tool's own `timeout_s` and `memory_mb` replace time and memory.
     """
 
@@ -55,11 +73,15 @@ class Runner:
         sandbox: Sandbox,
         cache: ResultCache | None = None,
         *,
+        artifacts: ArtifactStore | None = None,
+        grants: Mapping[str, Sequence[str]] | None = None,
         limits: Limits | None = None,
     ) -> None:
         self._registry = registry
         self._sandbox = sandbox
         self._cache = cache
+        self._artifacts = artifacts
+        self._grants = dict(grants or {})
         self._limits = limits or Limits()
 
     def normalise(self, call: ToolCall) -> ToolCall:
@@ -68,6 +90,7 @@ class Runner:
         Raises:
             NotFoundError: there is no such tool.
             MissingExtraError: its library is not installed.
+            NotGrantedError: it asks for network hosts that nobody has granted.
             ToolArgumentError: the arguments do not fit.
         """
         found = self._available(call.tool)
@@ -78,7 +101,7 @@ class Runner:
         """Return the content address under which the result of `call` is kept.
 
         Raises:
-            NotFoundError, MissingExtraError, ToolArgumentError: as `normalise`.
+            NotFoundError, MissingExtraError, NotGrantedError, ToolArgumentError: as `normalise`.
         """
         spec = self._registry.get(call.tool).spec
         return self.normalise(call).key(version=spec.version, code_hash=spec.code_hash)
@@ -92,6 +115,7 @@ class Runner:
         Raises:
             NotFoundError: there is no such tool.
             MissingExtraError: its library is not installed.
+            NotGrantedError: it asks for network hosts that nobody has granted.
             ToolArgumentError: the arguments do not fit; nothing was launched.
             SandboxBrokenError: the sandbox itself failed, three times.
             SandboxUnavailableError: no isolation can be had.
@@ -117,6 +141,7 @@ class Runner:
         Raises:
             NotFoundError: there is no such tool.
             MissingExtraError: its library is not installed.
+            NotGrantedError: it asks for network hosts that nobody has granted.
         """
         self._sandbox.warm(_profile(self._available(tool)))
 
@@ -127,6 +152,9 @@ class Runner:
             raise MissingExtraError(
                 feature=f"tool {name!r} ({', '.join(missing)})", extra=found.spec.extra or name
             )
+        granted = self._grants.get(name, ())
+        if not set(found.spec.hosts) <= set(granted):
+            raise NotGrantedError(tool=name, hosts=found.spec.hosts)
         return found
 
     def _launch(self, call: ToolCall, found: Tool[..., Any], *, key: str, limits: Limits) -> ToolResult:
@@ -137,15 +165,11 @@ class Runner:
             profile=_profile(found),
             limits=limits,
             seed=normal.seed,
+            hosts=spec.hosts,
         )
-        retry = Retrying(
-            retry=retry_if_exception_type(SandboxBrokenError),
-            stop=stop_after_attempt(ATTEMPTS),
-            wait=wait_exponential(multiplier=0.05),
-            reraise=True,
-        )
-        ended: SandboxResult = retry(self._sandbox.run, request)
+        ended, kept = self._run_and_keep(request)
         answer: dict[str, Any] = {}
+        refused = tuple(_clip(f"file {file.name} was not taken: {file.reason}") for file in ended.refused)
         status, message = ended.status, _clip(ended.message.removeprefix(f"{ToolFailedError.__name__}: "))
         if status is CallStatus.OK:
             message = ""
@@ -158,13 +182,39 @@ class Runner:
             key=key,
             status=status,
             message=message,
+            artifacts=kept,
+            network=tuple(Reached(**dataclasses.asdict(attempt)) for attempt in ended.network),
             tool_version=spec.version,
             sandbox=ended.backend or self._sandbox.name,
             wall_s=ended.wall_s,
             cpu_s=ended.cpu_s,
             peak_memory_mb=ended.peak_memory_mb,
-            **{"method": spec.method, **answer},
+            **{"method": spec.method, **answer, "warnings": (*answer.get("warnings", ()), *refused)},
         )
+
+    def _run_and_keep(self, request: SandboxRequest) -> tuple[SandboxResult, tuple[Artifact, ...]]:
+        retry = Retrying(
+            retry=retry_if_exception_type(SandboxBrokenError),
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=wait_exponential(multiplier=0.05),
+            reraise=True,
+        )
+        if self._artifacts is None:
+            return retry(self._sandbox.run, request), ()
+        with TemporaryDirectory(prefix="novum-") as folder:
+
+            def attempt() -> SandboxResult:
+                into = Path(mkdtemp(dir=folder))
+                return self._sandbox.run(dataclasses.replace(request, collect_into=into))
+
+            ended = retry(attempt)
+            if ended.status is not CallStatus.OK:
+                return ended, ()
+            files = ((file, mimetypes.guess_type(file.name)[0]) for file in ended.artifacts)
+            return ended, tuple(
+                self._artifacts.put(file.path.read_bytes(), file.name, kind or "application/octet-stream")
+                for file, kind in files
+            )
 
 
 def check_answer(spec: ToolSpec, value: Any) -> dict[str, Any]:
@@ -239,7 +289,10 @@ def _profile(found: Tool[..., Any]) -> Profile:
     spec = found.spec
     module = spec.entry.partition(":")[0]
     return Profile(
-        name=spec.profile, modules=(worker.__name__, module, *spec.preload), readable=_plugin_root(module)
+        name=spec.profile,
+        modules=(worker.__name__, module, *spec.preload),
+        readable=_plugin_root(module),
+        gpu=spec.gpu,
     )
 
 

@@ -16,7 +16,7 @@ from novum.sandbox import (
     SandboxResult,
     open_sandbox,
 )
-from novum.sandbox.namespace.broker import explain
+from novum.sandbox.warm.broker import explain
 
 
 def test_the_fake_follows_its_script():

@@ -60,10 +60,11 @@ _STAGE: Final = "/tmp"  # noqa: S108  (covered only in our own mount namespace, 
 _HIDDEN: Final = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV
 
 
-def build(visible: Sequence[str]) -> list[str]:
+def build(visible: Sequence[str], *, accelerators: Sequence[str] = ()) -> list[str]:
     """Make a new root out of the system's libraries and `visible`, and move into it.
 
-    Needs a mount namespace and a process namespace of its own.
+    Needs a mount namespace and a process namespace of its own. `accelerators` are device files to show
+    beside the harmless ones.
 
     Returns:
         Those of `visible` that lie beneath a scratch directory: whoever mounts a fresh scratch there
@@ -93,7 +94,8 @@ def build(visible: Sequence[str]) -> list[str]:
         Path(f"/new{directory}").mkdir(parents=True, exist_ok=True)
     for path, text in _WRITTEN.items():
         Path(f"/new{path}").write_bytes(text.encode())
-    for path in DEVICES:
+    for path in (*DEVICES, *accelerators):
+        Path(f"/new{path}").parent.mkdir(parents=True, exist_ok=True)
         Path(f"/new{path}").touch()
         mount(f"/old{path}", f"/new{path}", None, MS_BIND)
     for name, to in (
@@ -141,14 +143,17 @@ def fresh_scratch(size_mb: int, *, returning: Sequence[str], owner: tuple[int, i
         os.close(fd)
 
 
-def fresh_proc() -> None:
-    """Mount a /proc of the caller's own process namespace, read-only and without the machine's secrets."""
+def fresh_proc(*, accelerated: bool = False) -> None:
+    """Mount a /proc of the caller's own process namespace, read-only and without the machine's secrets.
+
+    With `accelerated` the part stays in which a driver describes its devices.
+    """
     mount("proc", "/proc", "proc", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
     for name in _MASKED_FILES:
         if Path("/proc", name).exists():
             mount("/dev/null", f"/proc/{name}", None, MS_BIND)
     for name in _MASKED_DIRECTORIES:
-        if Path("/proc", name).is_dir():
+        if Path("/proc", name).is_dir() and not (accelerated and name == "driver"):
             mount(
                 "tmpfs",
                 f"/proc/{name}",

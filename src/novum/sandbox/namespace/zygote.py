@@ -6,8 +6,9 @@ host's process namespace and only watches that supervisor and zygote live; the i
 first process of a namespace of its own, so that its death takes every call along.
 
 Protocol, over one SEQPACKET socket. In: a configuration, then ``{"spawn": scratch_mb}`` with five
-descriptors (job, result, stdout, stderr, report). Out: ``{"ready": ...}`` or ``{"failed": ...}``.
-On each call's report socket: its process descriptor, then how it ended.
+descriptors (job, result, stdout, stderr, report) and those of the call's control groups. Out:
+``{"ready": ...}`` or ``{"failed": ...}``. On each call's report socket: its process descriptor, then
+how it ended.
 """
 
 import gc
@@ -25,6 +26,8 @@ from novum.sandbox import landlock_rules, linux, seccomp
 from novum.sandbox.namespace import child, root
 
 _MESSAGE: Final = 1 << 16
+_LEAST_FDS: Final = 5
+_MOST_FDS: Final = 8
 _INSIDE_UID: Final = 65532
 _FIRST_UID: Final = 0x7000_0000
 """No distribution assigns users from here up to 2**31."""
@@ -51,9 +54,15 @@ def main(control_fd: int) -> NoReturn:
         _guard(inner, supervisor)
     try:
         linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
-        returning = root.build(config["visible"])
+        returning = root.build(config["visible"], accelerators=config["accelerators"])
         compiled = seccomp.prepare(seccomp.Policy(sockets="private"))
-        isolation = child.Isolation(in_user_namespace, tuple(returning), landlock_rules.abi(), compiled)
+        isolation = child.Isolation(
+            in_user_namespace,
+            tuple(returning),
+            landlock_rules.abi(),
+            compiled,
+            tuple(config["accelerators"]),
+        )
     except OSError as error:
         _fail(control, "root", error)
     os.chdir(root.WORK)
@@ -132,8 +141,8 @@ def _serve(control: socket.socket, supervisor: int, isolation: child.Isolation) 
             if fd == supervisor:
                 os._exit(0)
             elif fd == control.fileno():
-                message, fds, _, _ = socket.recv_fds(control, _MESSAGE, 5)
-                if not message or len(fds) != 5:
+                message, fds, _, _ = socket.recv_fds(control, _MESSAGE, _MOST_FDS)
+                if not message or len(fds) < _LEAST_FDS:
                     os._exit(0)  # as first process of the namespace: every call ends with it
                 next_uid = (next_uid + 1) % _UIDS
                 uid = _INSIDE_UID if isolation.in_user_namespace else _FIRST_UID + next_uid
@@ -151,7 +160,7 @@ def _spawn(
     own: int, isolation: child.Isolation, fds: list[int], *, scratch_mb: int, uid: int
 ) -> tuple[int, int, socket.socket] | None:
     """Fork one child into a process namespace of its own and tell the supervisor."""
-    report = socket.socket(fileno=fds.pop())
+    report = socket.socket(fileno=fds.pop(_LEAST_FDS - 1))
     try:
         # only from its own namespace may a process choose another one for its children
         linux.setns(own, linux.CLONE_NEWPID)
@@ -164,7 +173,8 @@ def _spawn(
             os.close(fd)
         return None
     if pid == 0:
-        child.main(isolation, fds=fds, scratch_mb=scratch_mb, uid=uid)
+        channels, groups = fds[: _LEAST_FDS - 1], fds[_LEAST_FDS - 1 :]
+        child.main(isolation, fds=channels, scratch_mb=scratch_mb, uid=uid, groups=groups)
     for fd in fds:
         os.close(fd)
     pidfd = os.pidfd_open(pid)

@@ -7,19 +7,21 @@ import os
 import select
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
 from novum.core.calls import CallStatus
 from novum.core.errors import SandboxBrokenError, SandboxUnavailableError
-from novum.sandbox.base import Limits, Profile, SandboxRequest
+from novum.sandbox.base import Limits, Profile
+from novum.sandbox.cgroups import Group
+from novum.sandbox.jobs import Job
+from novum.sandbox.outcomes import ANSWER_ENVELOPE, Outcome, Stream
+from novum.sandbox.windows import Windows
 
 START_TIMEOUT_S: Final = 180.0
 """For a zygote to import its modules; the slowest sets take seconds."""
@@ -47,8 +49,8 @@ ENVIRONMENT: Final = {
 """The whole environment inside."""
 
 _BOOTSTRAP: Final = (
-    "import sys; fd = int(sys.argv[1]); sys.path[:0] = sys.argv[2:]; "
-    "from novum.sandbox.namespace.zygote import main; main(fd)"
+    "import importlib, sys; module, fd = sys.argv[1:3]; sys.path[:0] = sys.argv[3:]; "
+    "importlib.import_module(module).main(int(fd))"
 )
 
 
@@ -67,9 +69,14 @@ class Child:
     stderr: int
     scratch_mb: int
     origin: "Zygote"
+    group: Group | None = None
     pidfd: int = -1
     proc: int = -1
     """Directory descriptor of the /proc of the child's own process namespace."""
+    work: int = -1
+    """Directory descriptor of its working directory."""
+    over: bool = False
+    """Whether its last process is known to be gone."""
 
     def await_ready(self) -> None:
         """Wait until the child is isolated.
@@ -86,29 +93,39 @@ class Child:
                 raise ChildLostError(f"no process for a call: {message.decode()}")
             self.pidfd = fds[0]
             self.job.settimeout(_SPAWN_TIMEOUT_S)
-            message, fds, _, _ = socket.recv_fds(self.job, 4096, 1)
-            if message[:1] != b"R" or not fds:
+            message, fds, _, _ = socket.recv_fds(self.job, 4096, 2)
+            if message[:1] != b"R" or len(fds) != 2:
                 raise ChildLostError(f"a call could not be isolated: {message[1:].decode(errors='replace')}")
-            self.proc = fds[0]
+            self.proc, self.work = fds
         except OSError as error:
             raise ChildLostError(f"a child did not get ready: {error}") from error
 
-    def send(self, request: SandboxRequest, arguments: str) -> None:
+    def send(self, job: Job) -> socket.socket | None:
         """Hand over the one job.
+
+        Returns:
+            The listening socket inside, on which to serve the proxy, where the job was granted hosts.
 
         Raises:
             ChildLostError: the child is gone.
+            UsageError: an input file cannot be read.
         """
-        limits = {
-            name: getattr(request.limits, name)
-            for name in ("cpu_s", "memory_mb", "processes", "scratch_mb", "result_kb")
-        }
-        head = json.dumps({"entry": request.entry, "seed": request.seed, "limits": limits})
-        body = f'{head[:-1]}, "arguments": {arguments}}}'.encode()
+        limits = job.request.limits
         try:
-            self.job.sendall(struct.pack("<Q", len(body)) + body)
+            if self.group is not None:
+                self.group.limit(
+                    memory_mb=limits.memory_mb, scratch_mb=self.scratch_mb, processes=limits.processes
+                )
+            for part in job.parts():
+                self.job.sendall(part)
+            if not job.request.hosts:
+                return None
+            message, fds, _, _ = socket.recv_fds(self.job, 4096, 1)
         except OSError as error:
             raise ChildLostError(f"a child died while it waited: {error}") from error
+        if message[:1] != b"L" or not fds:
+            raise ChildLostError(f"no proxy for a call: {message[1:].decode(errors='replace')}")
+        return socket.socket(fileno=fds[0])
 
     def kill(self) -> None:
         """Kill the whole process namespace of the call; does not wait."""
@@ -116,41 +133,54 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
 
+    def finish(self) -> None:
+        """Kill the call unless it is over, wait until its last process is gone, and let go of everything."""
+        if not self.over:
+            self.kill()
+            self.job.close()  # where it was not ready to be killed, it ends by itself
+            self.report.settimeout(_KILL_TIMEOUT_S)
+            with contextlib.suppress(OSError):  # the zygote is gone too, and its calls with it
+                while self.report.recv(4096):
+                    pass
+            self.over = True
+        self.close()
+
     def close(self) -> None:
-        """Let go of every descriptor; a child that still waits for its job ends."""
+        """Let go of every descriptor and of the control group; a child that still waits for its job ends."""
         self.job.close()
         self.report.close()
-        for fd in (self.result, self.stdout, self.stderr, self.pidfd, self.proc):
+        for fd in (self.result, self.stdout, self.stderr, self.pidfd, self.proc, self.work):
             if fd >= 0:
                 os.close(fd)
-        self.result = self.stdout = self.stderr = self.pidfd = self.proc = -1
+        self.result = self.stdout = self.stderr = self.pidfd = self.proc = self.work = -1
+        if self.group is not None:
+            self.group.remove()
+            self.group = None
 
 
 class Zygote:
     """The isolated interpreter of one profile, seen from outside.
 
     Args:
+        module: whose ``main`` it runs.
         profile: what it imports and sees.
-        visible: host paths to show inside.
-        import_from: directories to put in front of its ``sys.path``.
-        own: the directory to import novum itself from, or None when it is installed.
+        windows: what of the host it shows.
+        preload: whether it imports the profile's modules, or leaves that to each call.
 
     Raises:
         SandboxUnavailableError: the kernel refuses isolation.
         SandboxBrokenError: the zygote died on its way.
     """
 
-    def __init__(
-        self, profile: Profile, *, visible: Sequence[str], import_from: Sequence[str], own: str | None
-    ) -> None:
+    def __init__(self, module: str, profile: Profile, windows: Windows, *, preload: bool) -> None:
         self._owner = os.getpid()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the zygote)
         with theirs:
-            paths = [own] if own is not None else []
+            paths = [windows.import_own] if windows.import_own is not None else []
             # -s -P and our own environment are what -I means, but -I would ignore PYTHONHASHSEED
             self._process = subprocess.Popen(
-                [sys.executable, "-s", "-P", "-B", "-c", _BOOTSTRAP, str(theirs.fileno()), *paths],
+                [sys.executable, "-s", "-P", "-B", "-c", _BOOTSTRAP, module, str(theirs.fileno()), *paths],
                 env=ENVIRONMENT,
                 cwd="/",
                 stdin=subprocess.DEVNULL,
@@ -162,17 +192,18 @@ class Zygote:
         self.alive = True
         self.broken_modules: dict[str, str] = {}
         try:
-            self._configure(profile, visible, import_from)
+            self._configure(profile, windows, preload=preload)
         except BaseException:
             self.close()
             raise
 
-    def _configure(self, profile: Profile, visible: Sequence[str], import_from: Sequence[str]) -> None:
+    def _configure(self, profile: Profile, windows: Windows, *, preload: bool) -> None:
         config = {
             "supervisor": self._owner,
-            "visible": list(visible),
-            "import_from": list(import_from),
-            "modules": list(profile.modules),
+            "visible": windows.visible,
+            "accelerators": windows.accelerators,
+            "import_from": profile.readable,
+            "modules": profile.modules if preload else (),
         }
         self._control.settimeout(START_TIMEOUT_S)
         try:
@@ -192,7 +223,7 @@ class Zygote:
         self.threads: int = answer["threads"]
         self.landlock: int = answer["landlock"]
 
-    def spawn(self, scratch_mb: int) -> Child:
+    def spawn(self, scratch_mb: int, group: Group | None = None) -> Child:
         """Ask for one more isolated child; returns at once, see `Child.await_ready`.
 
         Raises:
@@ -203,10 +234,12 @@ class Zygote:
         result, their_result = os.pipe2(os.O_CLOEXEC)
         stdout, their_stdout = os.pipe2(os.O_CLOEXEC)
         stderr, their_stderr = os.pipe2(os.O_CLOEXEC)
+        membership = group.open_membership() if group is not None else []
         theirs = [their_job.fileno(), their_result, their_stdout, their_stderr, their_report.fileno()]
-        child = Child(job, report, result, stdout, stderr, scratch_mb, self)
+        child = Child(job, report, result, stdout, stderr, scratch_mb, self, group)
         try:
-            socket.send_fds(self._control, [json.dumps({"spawn": scratch_mb}).encode()], theirs)
+            message = json.dumps({"spawn": scratch_mb}).encode()
+            socket.send_fds(self._control, [message], [*theirs, *membership])
         except OSError as error:
             self.alive = False
             child.close()
@@ -214,7 +247,7 @@ class Zygote:
         finally:
             their_job.close()
             their_report.close()
-            for fd in (their_result, their_stdout, their_stderr):
+            for fd in (their_result, their_stdout, their_stderr, *membership):
                 os.close(fd)
         return child
 
@@ -234,6 +267,20 @@ class Zygote:
             self._process.wait()
         self._errors.close()
 
+    def memory_mb(self) -> float:
+        """Return the memory that it and its waiting children hold, pages that they share counted once."""
+        total, family = 0, [self._process.pid]
+        while family:
+            pid = family.pop()
+            try:
+                rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
+                children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+            except OSError:  # it has just ended
+                continue
+            family += map(int, children.split())
+            total += sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+        return total / 1024
+
     def _tail(self) -> str:
         # give a dying interpreter the moment that it needs to print its traceback
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -241,37 +288,6 @@ class Zygote:
         size = self._errors.seek(0, os.SEEK_END)
         self._errors.seek(max(0, size - 2000))
         return self._errors.read().decode(errors="backslashreplace").strip() or "it said nothing"
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What was measured of one call."""
-
-    status: int = 0
-    """As `wait` gives it."""
-    verdict: tuple[CallStatus, str] | None = None
-    """The limit for which the supervisor ended the call."""
-    answer: bytes = b""
-    stdout: bytes = b""
-    stderr: bytes = b""
-    truncated: bool = False
-    wall_s: float = 0.0
-    cpu_s: float = 0.0
-    peak_mb: float = 0.0
-
-
-@dataclass(slots=True)
-class _Stream:
-    """Captured bytes, up to a limit; the rest is read and dropped so that the writer never waits."""
-
-    limit: int
-    kept: bytearray = field(default_factory=bytearray)
-    overflowed: bool = False
-
-    def feed(self, data: bytes) -> None:
-        room = self.limit - len(self.kept)
-        self.kept += data[:room]
-        self.overflowed = self.overflowed or len(data) > room
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,10 +307,9 @@ def supervise(child: Child, limits: Limits) -> Outcome:
     started = time.monotonic()
     outcome = Outcome()
     streams = {
-        child.stdout: _Stream(limits.output_kb * 1024),
-        child.stderr: _Stream(limits.output_kb * 1024),
-        # the envelope is ours; the child itself holds the value to the limit and says so
-        child.result: _Stream(limits.result_kb * 1024 + 8192),
+        child.stdout: Stream(limits.output_kb * 1024),
+        child.stderr: Stream(limits.output_kb * 1024),
+        child.result: Stream(limits.result_kb * 1024 + ANSWER_ENVELOPE),
     }
     report = child.report.fileno()
     poller = select.poll()
@@ -338,6 +353,8 @@ def supervise(child: Child, limits: Limits) -> Outcome:
     outcome.stdout = bytes(streams[child.stdout].kept)
     outcome.stderr = bytes(streams[child.stderr].kept)
     outcome.truncated = streams[child.stdout].overflowed or streams[child.stderr].overflowed
+    if child.group is not None and outcome.verdict is None and child.group.out_of_memory:
+        outcome.verdict = (CallStatus.OUT_OF_MEMORY, f"used more than {limits.memory_mb} MB of memory")
     if streams[child.result].overflowed and outcome.verdict is None:
         outcome.verdict = (CallStatus.OUTPUT_LIMIT, f"answered more than {limits.result_kb} kB")
     return outcome
@@ -356,7 +373,7 @@ def _read_end(report: socket.socket) -> dict[str, Any]:
     return ended
 
 
-def _drain(fd: int, stream: _Stream) -> None:
+def _drain(fd: int, stream: Stream) -> None:
     """Read what a dead call left in its pipe: at most the pipe's size, for nobody writes any more."""
     os.set_blocking(fd, False)
     with contextlib.suppress(BlockingIOError):

@@ -166,7 +166,7 @@ class _Walk:
         self.files_over = 0
 
     def directory(self, fd: int, prefix: str, depth: int) -> Iterator[Found | Refused]:
-        names, complete = self._names(fd)
+        names, rest = self._names(fd)
         for raw in names:
             try:
                 name = prefix + safe_part(raw)
@@ -200,23 +200,24 @@ class _Walk:
                         yield found
             finally:
                 os.close(below)
-        if not complete:
-            yield Refused(
-                shown(prefix or "."), f"not looked at further: more than {self._caps.entries} names in all"
-            )
+        if rest:
+            yield Refused(shown(prefix or "."), f"not looked at further: {rest}")
 
-    def _names(self, fd: int) -> tuple[list[str], bool]:
+    def _names(self, fd: int) -> tuple[list[str], str]:
+        """Return names in order, and why these are not all; empty where they are."""
         names: list[str] = []
+        rest = ""
         try:
             with os.scandir(fd) as listing:
                 for entry in listing:
                     if self._entries >= self._caps.entries:
-                        return sorted(names), False
+                        rest = f"more than {self._caps.entries} names in all"
+                        break
                     self._entries += 1
                     names.append(entry.name)
-        except OSError:
-            return sorted(names), False
-        return sorted(names), True
+        except OSError as error:
+            rest = f"it cannot be listed: {os.strerror(error.errno or 0)}"
+        return sorted(names), rest
 
     def _file(self, fd: int, name: str) -> Found | Refused | None:
         found = os.fstat(fd)

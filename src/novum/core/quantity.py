@@ -21,7 +21,12 @@ DIMENSIONLESS = "1"
 _SPELLINGS = {"E_h": "hartree", "D": "debye"}
 """Units that chemists write out."""
 
-_UNIT = re.compile(r"[\w\s*/^().%°Å·-]*")
+_UNIT = re.compile(r"[\w\s*/^().%°Å·-]{0,80}")
+_POWER = r"(?:\^|\*\*)"
+# A unit may be written by a model or a stranger, and a tower of powers would be computed to its end.
+_TOWER = re.compile(rf"{_POWER}[^a-zA-Z*/]*{_POWER}|{_POWER}\s*\(?\s*[-+]?\s*\d{{4}}")
+_POWER_OF_NUMBER = re.compile(rf"\d\s*{_POWER}")
+_POWER_OF_GROUP = re.compile(rf"\)\s*{_POWER}")
 
 
 class UncertaintyKind(StrEnum):
@@ -98,8 +103,11 @@ def canonical_unit(unit: str) -> str:
         ('eV', 'kcal/mol', '1')
     """
     text = unit.strip()
-    if not _UNIT.fullmatch(text):  # pint skips characters that it does not know
-        raise UnitError(f"unknown unit {unit!r}; write units as 'eV', 'kcal/mol' or '%'")
+    # pint skips characters that it does not know
+    if not _UNIT.fullmatch(text) or _TOWER.search(text):
+        raise UnitError(f"unknown unit {unit[:80]!r}; write units as 'eV', 'kcal/mol' or '%'")
+    if _POWER_OF_NUMBER.search(text) and _POWER_OF_GROUP.search(text):
+        raise UnitError(f"unit {unit!r} raises a number in a group to a power; write it out")
     if text in ("", DIMENSIONLESS, "dimensionless"):
         return DIMENSIONLESS
     return _canonical_unit(text)

@@ -244,3 +244,19 @@ def test_propagation_does_not_depend_on_the_unit_of_its_arguments(pair, value, s
     two = propagate(lambda x: x * 2, q.to(pair[1])).to(one.unit)
     assert two.value == pytest.approx(one.value, rel=1e-9)
     assert two.std == pytest.approx(one.std, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "unit", ["9^9^9^9", "9**9**9", "m^(9^9)", "9^99999", "((9^99*1)^999*1)^999", "m" * 200, "2^ 2 ^9"]
+)
+def test_towers_of_powers_are_refused_at_once(unit):
+    with pytest.raises(UnitError):
+        canonical_unit(unit)
+
+
+@pytest.mark.parametrize(
+    ("unit", "canonical"),
+    [("(m/s)^2", "m²/s²"), ("kJ mol^-1", "kJ/mol"), ("m**2*s**-2", "m²/s²"), ("cm^3/g", "cm³/g")],
+)
+def test_ordinary_powers_stay(unit, canonical):
+    assert canonical_unit(unit) == canonical_unit(canonical.replace("²", "**2").replace("³", "**3"))

@@ -1,83 +1,116 @@
-"""Hostile code in the namespace sandbox, as the user who runs the tests and as an ordinary one."""
+"""The hostile suite on every backend, as the user who runs the tests and as an ordinary one."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-import hostile
 import pytest
+from docker_engine import find_engine
 
 from novum.core.errors import SandboxUnavailableError
-from novum.sandbox import open_sandbox
-from novum.sandbox.attest import host_canaries
-from novum.sandbox.conformance import CHECKS
-from novum.sandbox.probes import survey, touch_processes
-
-pytestmark = pytest.mark.sandbox
+from novum.sandbox import SandboxOptions
+from novum.sandbox.select import STRENGTH
+from novum.sandbox.trials import HOSTILE, INTERFACE, Trial, run_controls, run_trials
+from novum.sandbox.trials.bench import Bench
 
 ORDINARY_USER = 12345
+TRIALS = (*INTERFACE, *HOSTILE)
+HERE = Path(__file__).parent
+ROWS = range(1, 36)
+
+on_every_backend = pytest.mark.parametrize(
+    ("bench", "as_ordinary_user"),
+    [
+        pytest.param(name, name, marks=pytest.mark.docker if name == "docker" else pytest.mark.sandbox)
+        for name in STRENGTH
+    ],
+    indirect=True,
+    scope="module",
+)
 
 
-@pytest.fixture(scope="module")
-def sandbox():
+@contextlib.contextmanager
+def options_for(backend: str) -> Iterator[SandboxOptions]:
+    """What reaches a backend here; one that is missing fails where everything is installed."""
     try:
-        opened = open_sandbox()
+        with find_engine() if backend == "docker" else contextlib.nullcontext() as engine:
+            yield SandboxOptions(docker_host=engine)
     except SandboxUnavailableError as error:
         if os.environ.get("CI"):
-            pytest.fail(f"the default sandbox must be available here: {error}")
+            pytest.fail(f"the {backend} sandbox must be available here: {error}")
         pytest.skip(str(error))
-    yield opened
-    opened.close()
 
 
 @pytest.fixture(scope="module")
-def seen_as_ordinary_user(sandbox) -> dict[str, dict]:
+def bench(request) -> Iterator[Bench]:
+    with options_for(request.param) as options:
+        opened = Bench(request.param, options)
+        try:
+            assert opened.sandbox.attest().passed, opened.sandbox.attest().broken
+            yield opened
+        finally:
+            opened.close()
+
+
+@pytest.fixture(scope="module")
+def as_ordinary_user(request) -> dict[str, dict]:
+    """What came of every trial when an ordinary user ran them, by name."""
     if os.geteuid() != 0:
         pytest.skip("we are an ordinary user: the other tests of this file show it")
-    here = Path(__file__).parent
-    done = subprocess.run(
-        [sys.executable, str(here / "as_user.py"), str(ORDINARY_USER), str(here / "hostile.py")],
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
+    with options_for(request.param) as options:
+        given = json.dumps({"docker_host": options.docker_host})
+        program = [str(HERE / "trials_program.py"), request.param, given]
+        done = subprocess.run(
+            [sys.executable, str(HERE / "as_user.py"), str(ORDINARY_USER), *program],
+            capture_output=True, text=True, timeout=600, check=False,
+        )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    return {line["case"]: line for line in map(json.loads, done.stdout.splitlines())}
+    return {line["name"]: line for line in map(json.loads, done.stdout.splitlines())}
 
 
-@pytest.mark.parametrize("case", hostile.CASES, ids=lambda case: case.__name__)
-def test_hostile(sandbox, case):
-    case(sandbox)
+@on_every_backend
+@pytest.mark.parametrize("trial", TRIALS, ids=lambda trial: trial.name)
+def test_trial_holds(bench, trial):
+    (verdict,) = run_trials(bench, [trial])
+    assert verdict.kept is not False, verdict.seen
 
 
-@pytest.mark.parametrize("case", [*CHECKS, *hostile.CASES], ids=lambda case: case.__name__)
-def test_hostile_as_ordinary_user(seen_as_ordinary_user, case):
-    line = seen_as_ordinary_user[case.__name__]
+@on_every_backend
+@pytest.mark.parametrize("trial", TRIALS, ids=lambda trial: trial.name)
+def test_trial_holds_for_an_ordinary_user(as_ordinary_user, trial):
+    line = as_ordinary_user[trial.name]
     assert line["uid"] == ORDINARY_USER
-    assert line["problem"] == ""
+    assert line["kept"] is not False, line["seen"]
 
 
-def test_the_probes_see_what_is_there():
-    """Positive control: outside a sandbox the same probes find every canary."""
-    with host_canaries() as host:
-        seen = survey(
-            paths=[str(host.secret)], canary=host.mark, port=host.port, abstract=host.abstract, harmless=True
-        )
-        touched = touch_processes(host.pid, harmless=True)
-        assert host.reached() == 2
-    assert seen["opened"] == [str(host.secret)]
-    assert seen["environments"] == [f"/proc/{host.pid}/environ"]
-    assert seen["loopback"]
-    assert seen["abstract"]
-    assert host.pid in seen["processes"]
-    assert seen["seccomp"] == 0
-    assert touched["seen"]
-    assert touched["signalled"]
-    assert touched["opened"]
+@pytest.mark.parametrize(("probe", "sees"), run_controls(), ids=lambda value: str(value))
+def test_probe_sees_what_is_there(probe, sees):
+    """Positive control: outside a sandbox the same probe finds its canary."""
+    assert sees, probe
 
 
-def test_the_memory_probe_sees_what_is_there():
-    hostile.searching_memory_finds_what_is_there()
+def test_every_row_of_the_list_is_tried():
+    assert {trial.row for trial in HOSTILE} == set(ROWS)
+
+
+def test_a_broken_promise_is_told(bench_of_nothing):
+    verdicts = {v.trial.name: v.kept for v in run_trials(bench_of_nothing, HOSTILE[:2])}
+    assert False in verdicts.values()
+
+
+@pytest.fixture
+def bench_of_nothing() -> Bench:
+    """A backend that isolates nothing: the trials must notice."""
+    from novum.sandbox import FakeSandbox
+
+    return Bench("fake", make=FakeSandbox)
+
+
+def test_trials_have_names_and_promises():
+    names = [trial.name for trial in TRIALS]
+    assert len(set(names)) == len(names)
+    assert all(isinstance(trial, Trial) and trial.promise for trial in TRIALS)

@@ -35,6 +35,7 @@ COMMANDS: dict[str, Entry] = {
     "tell": Entry("laboratory", "Laboratory", "Give a campaign the results that it waits for."),
     "kb": Entry("kb", "Knowledge and tools", "Search and read the knowledge base."),
     "tools": Entry("tools", "Knowledge and tools", "List, describe and call the tools."),
+    "sandbox": Entry("sandbox", "Setting up", "Say what isolation is enforced here, and try to break it."),
     "init": Entry("init", "Setting up", "Write a commented goal file to start from."),
     "doctor": Entry(
         "doctor", "Setting up", "Say what is installed, what isolates the tools, what is missing."

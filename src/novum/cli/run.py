@@ -9,6 +9,7 @@ import typer
 from novum.cli.approval import is_interactive, open_approver
 from novum.cli.options import (
     CampaignArgument,
+    SandboxOption,
     WorkspaceOption,
     examples,
     get_record,
@@ -83,6 +84,7 @@ def run(
         ),
     ] = None,
     workers: WorkersOption = None,
+    sandbox: SandboxOption = None,
     workspace: WorkspaceOption = None,
     quiet: QuietOption = False,
     json: Annotated[bool, typer.Option("--json", help="Print every event as one line of JSON.")] = False,
@@ -96,7 +98,9 @@ def run(
     watch = open_watch(json=json, quiet=quiet)
     with (
         stopping_in_order(watch) as listener,
-        open_workspace(workspace, create=True, listener=listener, planner=planner, workers=workers) as opened,
+        open_workspace(
+            workspace, create=True, listener=listener, planner=planner, workers=workers, sandbox=sandbox
+        ) as opened,
     ):
         wanted = opened.load_goal(goal, seed=seed, experiments=experiments, batch=batch, seconds=seconds)
         campaign = opened.discovery.create(
@@ -127,6 +131,7 @@ def resume(
         Control, typer.Option("--control", help="Add a control arm to a campaign that has none.")
     ] = Control.NONE,
     workers: WorkersOption = None,
+    sandbox: SandboxOption = None,
     workspace: WorkspaceOption = None,
     quiet: QuietOption = False,
     json: Annotated[bool, typer.Option("--json", help="Print every event as one line of JSON.")] = False,
@@ -138,7 +143,7 @@ def resume(
     watch = open_watch(json=json, quiet=quiet)
     with (
         stopping_in_order(watch) as listener,
-        open_workspace(workspace, listener=listener, workers=workers) as opened,
+        open_workspace(workspace, listener=listener, workers=workers, sandbox=sandbox) as opened,
     ):
         record = get_record(opened, campaign)
         assert record.started is not None

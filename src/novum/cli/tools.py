@@ -8,7 +8,7 @@ import typer
 from rich.text import Text
 
 from novum.cli import pages, render
-from novum.cli.options import JsonOption, WorkspaceOption, examples, open_workspace
+from novum.cli.options import JsonOption, SandboxOption, WorkspaceOption, examples, open_workspace
 from novum.cli.terminal import show, write_json
 from novum.core.calls import ToolCall, ToolSpec
 from novum.core.errors import ToolArgumentError, ToolFailedError, UsageError
@@ -84,11 +84,12 @@ def run_tool(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Seed of the call.")] = 0,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run it even if the result is known.")] = False,
+    sandbox: SandboxOption = None,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:
     """Call a tool in its sandbox and print what it measured."""
-    with open_workspace(workspace, create=True) as opened:
+    with open_workspace(workspace, create=True, sandbox=sandbox) as opened:
         spec = opened.registry.get(name).spec
         given = parse_arguments(arguments or (), spec)
         try:

@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import logging
 import os
+import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -112,12 +113,13 @@ class Groups:
     def __init__(self, names: _Names, parents: dict[str, Path]) -> None:
         self._names = names
         self._numbers = itertools.count()
-        owner = f"{_PREFIX}{os.getpid()}-{_start_of(os.getpid())}"
+        # one process may have several of these
+        owner = f"{_PREFIX}{os.getpid()}-{_start_of(os.getpid())}-{secrets.token_hex(4)}"
         self._own = {controller: parent / owner for controller, parent in parents.items()}
         for parent in set(parents.values()):
             _sweep(parent)
         for directory in set(self._own.values()):
-            directory.mkdir(exist_ok=True)
+            directory.mkdir()
         if names.version == 2:
             for directory in set(self._own.values()):
                 (directory / "cgroup.subtree_control").write_text("+memory +pids", encoding="ascii")
@@ -197,8 +199,8 @@ def _start_of(pid: int) -> str | None:
 
 def _sweep(parent: Path) -> None:
     """Remove the groups of processes that died without removing them."""
-    for directory in parent.glob(f"{_PREFIX}*-*"):
-        pid, _, start = directory.name.removeprefix(_PREFIX).partition("-")
+    for directory in parent.glob(f"{_PREFIX}*-*-*"):
+        pid, start, _ = directory.name.removeprefix(_PREFIX).split("-", 2)
         if pid.isdigit() and _start_of(int(pid)) != start:
             _remove_tree(directory)
 

@@ -25,6 +25,8 @@ class Isolation:
     """The compiled system call filter."""
     devices: tuple[str, ...] = ()
     """Accelerators that the profile asked for."""
+    without: frozenset[str] = frozenset()
+    """Layers to leave out, by `novum.sandbox.ablation.Layer`: empty but in trials of the trials."""
 
 
 def main(isolation: Isolation, *, fds: list[int], scratch_mb: int, uid: int, groups: list[int]) -> NoReturn:
@@ -54,7 +56,8 @@ def main(isolation: Isolation, *, fds: list[int], scratch_mb: int, uid: int, gro
             socket.send_fds(job, [b"L"], [listener.fileno()])
             listener.close()
         job.close()
-        guest.limit(request["limits"], gpu=bool(isolation.devices))
+        if "rlimits" not in isolation.without:
+            guest.limit(request["limits"], gpu=bool(isolation.devices))
     except (OSError, ValueError) as error:
         if job is not None and job.fileno() >= 0:
             job.send(b"F" + str(error).encode("utf-8", "replace")[:500])
@@ -70,11 +73,17 @@ def _isolate(isolation: Isolation, *, scratch_mb: int, uid: int) -> list[int]:
         working directory, to take files out of when the call has ended.
     """
     os.setsid()
-    linux.unshare(linux.CLONE_NEWNS | linux.CLONE_NEWNET | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS)
+    without = isolation.without
+    if "user of each call's own" in without and not isolation.in_user_namespace:
+        uid = 0
+    kinds = linux.CLONE_NEWNS | linux.CLONE_NEWUTS
+    kinds |= 0 if "network namespace" in without else linux.CLONE_NEWNET
+    kinds |= 0 if "ipc namespace" in without else linux.CLONE_NEWIPC
+    linux.unshare(kinds)
     me = os.open("/proc/self", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     _write_at(me, "oom_score_adj", "1000")
     root.fresh_scratch(scratch_mb, returning=isolation.returning, owner=(uid, uid))
-    root.fresh_proc(accelerated=bool(isolation.devices))
+    root.fresh_proc(accelerated=bool(isolation.devices), masked="masks over /proc" not in without)
     shown = [os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC) for path in ("/proc", root.WORK)]
     if isolation.in_user_namespace:
         # a nested user namespace gives this call its own process count under RLIMIT_NPROC
@@ -82,25 +91,27 @@ def _isolate(isolation: Isolation, *, scratch_mb: int, uid: int) -> list[int]:
         _write_at(me, "uid_map", f"{uid} {uid} 1")
         _write_at(me, "gid_map", f"{uid} {uid} 1")
         linux.drop_bounding_set()  # not before: a new user namespace starts with a full one
-    else:
+    elif "user of each call's own" not in without:
         linux.drop_bounding_set()
         os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
     os.close(me)
-    linux.drop_capabilities()
+    if "dropped capabilities" not in without:
+        linux.drop_capabilities()
     # both were reset by the change of identity; the watchdog can read only a dumpable process
     linux.prctl(linux.PR_SET_DUMPABLE, 1)
     linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
     linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
     landlock_rules.restrict(
-        version=isolation.landlock,
+        version=0 if "landlock" in without else isolation.landlock,
         readable=["/"],
         writable=root.SCRATCH,
         devices=root.DEVICES,
         accelerators=isolation.devices,
     )
-    seccomp.load(isolation.filter)
+    if "seccomp" not in without:
+        seccomp.load(isolation.filter)
     os.chdir(root.WORK)
     return shown
 

@@ -143,12 +143,15 @@ def fresh_scratch(size_mb: int, *, returning: Sequence[str], owner: tuple[int, i
         os.close(fd)
 
 
-def fresh_proc(*, accelerated: bool = False) -> None:
+def fresh_proc(*, accelerated: bool = False, masked: bool = True) -> None:
     """Mount a /proc of the caller's own process namespace, read-only and without the machine's secrets.
 
-    With `accelerated` the part stays in which a driver describes its devices.
+    With `accelerated` the part stays in which a driver describes its devices. `masked` is off in trials
+    of the trials only.
     """
     mount("proc", "/proc", "proc", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC)
+    if not masked:
+        return
     for name in _MASKED_FILES:
         if Path("/proc", name).exists():
             mount("/dev/null", f"/proc/{name}", None, MS_BIND)

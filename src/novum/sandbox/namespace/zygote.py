@@ -19,6 +19,7 @@ import select
 import signal
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -44,7 +45,7 @@ def main(control_fd: int) -> NoReturn:
         if os.getppid() != config["supervisor"]:
             os._exit(1)
         in_user_namespace = os.geteuid() != 0
-        _leave_the_host(in_user_namespace=in_user_namespace)
+        _leave_the_host(in_user_namespace=in_user_namespace, without=config.get("without", ()))
         linux.set_hostname("sandbox")
         inner = os.fork()
     except OSError as error:
@@ -62,6 +63,7 @@ def main(control_fd: int) -> NoReturn:
             landlock_rules.abi(),
             compiled,
             tuple(config["accelerators"]),
+            frozenset(config.get("without", ())),
         )
     except OSError as error:
         _fail(control, "root", error)
@@ -78,15 +80,10 @@ def _fail(control: socket.socket, step: str, error: OSError) -> NoReturn:
     os._exit(1)
 
 
-def _leave_the_host(*, in_user_namespace: bool) -> None:
-    kinds = (
-        linux.CLONE_NEWNS
-        | linux.CLONE_NEWNET
-        | linux.CLONE_NEWIPC
-        | linux.CLONE_NEWUTS
-        | linux.CLONE_NEWCGROUP
-        | linux.CLONE_NEWPID
-    )
+def _leave_the_host(*, in_user_namespace: bool, without: Sequence[str]) -> None:
+    kinds = linux.CLONE_NEWNS | linux.CLONE_NEWUTS | linux.CLONE_NEWCGROUP | linux.CLONE_NEWPID
+    kinds |= 0 if "network namespace" in without else linux.CLONE_NEWNET
+    kinds |= 0 if "ipc namespace" in without else linux.CLONE_NEWIPC
     if not in_user_namespace:
         linux.unshare(kinds)
         return

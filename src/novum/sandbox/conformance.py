@@ -180,7 +180,10 @@ def shows_no_host_secret(sandbox: Sandbox) -> None:
     _expect(not (seen["opened"] or seen["environments"] or seen["written"] or seen["proc_writable"]), seen)
     _expect(not (seen["loopback"] or seen["egress"] or seen["datagram"] or seen["abstract"]), seen)
     _expect(set(seen["environment"]) <= ENVIRONMENT_NAMES and not seen["other_processes"], seen)
-    _expect(touched.status is CallStatus.OK and not any(touched.value.values()), touched)
+    _expect_status(touched, CallStatus.OK)
+    done = {what for what, succeeded in touched.value.items() if succeeded}
+    numbers_are_seen = "numbers_of_processes_hidden" in sandbox.attest().degraded
+    _expect(done <= ({"seen"} if numbers_are_seen else set()), touched)
 
 
 def gives_no_privilege(sandbox: Sandbox) -> None:
@@ -295,7 +298,7 @@ def holds_the_size_of_the_scratch(sandbox: Sandbox) -> None:
     Either the file system is full then, or the call ends as output-limit.
     """
     limits = Limits(wall_s=60, scratch_mb=12)
-    for where in _ask(sandbox, "survey", paths=[], canary=secrets.token_hex(8), port=9).value["scratch"]:
+    for where in (".", "$TMPDIR"):
         result = _ask(sandbox, "fill_disk", megabytes=100, where=where, hold_s=15, limits=limits)
         if result.status is CallStatus.OK:
             _expect(result.value["stopped"] != "" and 6 <= result.value["written_mb"] <= 12, result)

@@ -168,7 +168,11 @@ def allocate(megabytes: int, *, how: str = "private", processes: int = 1, hold_s
 
 
 def fill_disk(megabytes: int, *, where: str, hold_s: float = 0) -> dict[str, Any]:
-    """Write up to that much into one directory, hold it, and return how much went in and what stopped it."""
+    """Write up to that much into one directory, hold it, and return how much went in and what stopped it.
+
+    `where` may name an environment variable: ``$TMPDIR``.
+    """
+    where = os.path.expandvars(where)
     written = 0
     stopped = ""
     block = b"x" * MEGABYTE
@@ -344,7 +348,15 @@ def survey(
         "uid": os.getuid(),
         "became_root": not harmless and _succeeds(os.setuid, 0),
         "capabilities": {
-            name: int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
+            # the bounding set says what a set-user-id program would give: nothing, under no_new_privs
+            name: int(status[name], 16)
+            for name in (
+                "CapInh",
+                "CapPrm",
+                "CapEff",
+                "CapAmb",
+                *(["CapBnd"] if status["NoNewPrivs"] == "0" else []),
+            )
         },
         "no_new_privileges": int(status["NoNewPrivs"]),
         "seccomp": int(status["Seccomp"]),

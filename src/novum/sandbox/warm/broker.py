@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
@@ -72,9 +73,12 @@ class Child:
     group: Group | None = None
     pidfd: int = -1
     proc: int = -1
-    """Directory descriptor of the /proc of the child's own process namespace."""
+    """Directory descriptor of the /proc of the child's own process namespace; -1 where it has none, and is
+    watched by a guard of its own beside it."""
     work: int = -1
     """Directory descriptor of its working directory."""
+    watched: bool = True
+    """Whether the watchdog looks at it."""
     over: bool = False
     """Whether its last process is known to be gone."""
 
@@ -94,9 +98,11 @@ class Child:
             self.pidfd = fds[0]
             self.job.settimeout(_SPAWN_TIMEOUT_S)
             message, fds, _, _ = socket.recv_fds(self.job, 4096, 2)
-            if message[:1] != b"R" or len(fds) != 2:
+            if message[:1] != b"R" or not fds:
                 raise ChildLostError(f"a call could not be isolated: {message[1:].decode(errors='replace')}")
-            self.proc, self.work = fds
+            self.work = fds.pop()
+            if fds:
+                (self.proc,) = fds
         except OSError as error:
             raise ChildLostError(f"a child did not get ready: {error}") from error
 
@@ -116,6 +122,8 @@ class Child:
                 self.group.limit(
                     memory_mb=limits.memory_mb, scratch_mb=self.scratch_mb, processes=limits.processes
                 )
+            if self.proc < 0:
+                self.report.send(_for_the_guard(limits, scratch_mb=job.scratch_mb))
             for part in job.parts():
                 self.job.sendall(part)
             if not job.request.hosts:
@@ -166,13 +174,24 @@ class Zygote:
         profile: what it imports and sees.
         windows: what of the host it shows.
         preload: whether it imports the profile's modules, or leaves that to each call.
+        settings: what else its module wants to know.
+        refusal: makes the message for a step that the kernel refused, with the kernel's reason.
 
     Raises:
         SandboxUnavailableError: the kernel refuses isolation.
         SandboxBrokenError: the zygote died on its way.
     """
 
-    def __init__(self, module: str, profile: Profile, windows: Windows, *, preload: bool) -> None:
+    def __init__(
+        self,
+        module: str,
+        profile: Profile,
+        windows: Windows,
+        *,
+        preload: bool,
+        settings: Mapping[str, Any] | None = None,
+        refusal: Callable[[str, str], str] | None = None,
+    ) -> None:
         self._owner = os.getpid()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the zygote)
@@ -191,6 +210,10 @@ class Zygote:
             )
         self.alive = True
         self.broken_modules: dict[str, str] = {}
+        self.facts: dict[str, Any] = {}
+        """What its module has found out about this machine."""
+        self._settings = dict(settings or {})
+        self._refusal = refusal or explain
         try:
             self._configure(profile, windows, preload=preload)
         except BaseException:
@@ -204,6 +227,7 @@ class Zygote:
             "accelerators": windows.accelerators,
             "import_from": profile.readable,
             "modules": profile.modules if preload else (),
+            **self._settings,
         }
         self._control.settimeout(START_TIMEOUT_S)
         try:
@@ -218,10 +242,11 @@ class Zygote:
             raise SandboxBrokenError(f"the sandbox's zygote died while it started: {self._tail()}")
         answer = json.loads(raw)
         if "failed" in answer:
-            raise SandboxUnavailableError(explain(answer["failed"], answer["text"]))
+            raise SandboxUnavailableError(self._refusal(answer["failed"], answer["text"]))
         self.broken_modules = answer["ready"]
         self.threads: int = answer["threads"]
         self.landlock: int = answer["landlock"]
+        self.facts = answer.get("facts", {})
 
     def spawn(self, scratch_mb: int, group: Group | None = None) -> Child:
         """Ask for one more isolated child; returns at once, see `Child.await_ready`.
@@ -324,7 +349,9 @@ def supervise(child: Child, limits: Limits) -> Outcome:
             if now >= deadline:
                 outcome.verdict = (CallStatus.TIMEOUT, f"ended after {limits.wall_s:g} s of wall time")
             elif now >= look_at:
-                outcome.verdict, closely = _judge(child, limits, outcome)
+                closely = False
+                if child.proc >= 0 and child.watched:
+                    outcome.verdict, closely = _judge(child, limits, outcome)
                 look_at = time.monotonic() + (_WATCH_CLOSELY_S if closely else _WATCH_S)
             if streams[child.result].overflowed:
                 outcome.verdict = (CallStatus.OUTPUT_LIMIT, f"answered more than {limits.result_kb} kB")
@@ -346,6 +373,9 @@ def supervise(child: Child, limits: Limits) -> Outcome:
     outcome.wall_s = time.monotonic() - started
     for fd, stream in streams.items():
         _drain(fd, stream)
+    if outcome.verdict is None and ended.get("verdict"):
+        status, message = ended["verdict"]
+        outcome.verdict = (CallStatus(status), message)
     outcome.status = ended["ended"]
     outcome.cpu_s = max(outcome.cpu_s, ended["cpu_s"])
     outcome.peak_mb = max(outcome.peak_mb, ended["peak_kb"] / 1024)
@@ -358,6 +388,12 @@ def supervise(child: Child, limits: Limits) -> Outcome:
     if streams[child.result].overflowed and outcome.verdict is None:
         outcome.verdict = (CallStatus.OUTPUT_LIMIT, f"answered more than {limits.result_kb} kB")
     return outcome
+
+
+def _for_the_guard(limits: Limits, *, scratch_mb: int) -> bytes:
+    """Return the limits that a guard beside the call holds."""
+    held = {"memory_mb": limits.memory_mb, "processes": limits.processes, "cpu_s": limits.cpu_s}
+    return json.dumps(held | {"scratch_mb": scratch_mb}).encode()
 
 
 def _read_end(report: socket.socket) -> dict[str, Any]:

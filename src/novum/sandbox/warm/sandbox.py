@@ -9,7 +9,7 @@ import weakref
 from collections import deque
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from novum.core.errors import SandboxBrokenError, SandboxUnavailableError, UsageError
 from novum.sandbox.base import Attestation, Limits, Profile, SandboxRequest, SandboxResult
@@ -18,9 +18,11 @@ from novum.sandbox.collect import collect, open_directory
 from novum.sandbox.guest import OUT_DIRECTORY
 from novum.sandbox.jobs import Job, check_profile, prepare_job
 from novum.sandbox.outcomes import Outcome, to_result
-from novum.sandbox.proxy import FilteringProxy
-from novum.sandbox.warm.broker import Child, ChildLostError, Zygote, supervise
-from novum.sandbox.windows import find_windows
+from novum.sandbox.warm.broker import Child, ChildLostError, Zygote, explain, supervise
+from novum.sandbox.windows import Windows, find_windows
+
+if TYPE_CHECKING:
+    from novum.sandbox.proxy import FilteringProxy
 
 _log = logging.getLogger(__name__)
 
@@ -86,6 +88,10 @@ class WarmSandbox:
     name: str
     zygote_module: str
     """The module whose ``main`` a zygote runs."""
+    scratch_is_sized: bool = True
+    """Whether the size of a child's scratch is fixed before its job is known."""
+    watched: bool = True
+    """Whether the watchdog looks at calls; it is off in trials of the trials only."""
 
     def __init__(self, *, pool_size: int = POOL_SIZE, pool_mb: int = POOL_MB) -> None:
         if pool_size < 0:
@@ -174,6 +180,14 @@ class WarmSandbox:
         """Return what this backend does not promise: promise → reason."""
         return {}
 
+    def zygote_settings(self) -> dict[str, Any]:
+        """Return what this backend's zygote wants to know beside the profile."""
+        return {}
+
+    def explain(self, step: str, text: str) -> str:
+        """Return the message for a machine that refuses isolation: what failed and what to do."""
+        return explain(step, text)
+
     def versions(self) -> dict[str, str]:
         """Return what this backend is made of."""
         return {"kernel": os.uname().release, "machine": os.uname().machine}
@@ -227,7 +241,7 @@ class WarmSandbox:
             raise SandboxBrokenError("the sandbox is closed")
         if line.zygote is None:
             windows = find_windows(profile)
-            line.zygote = Zygote(self.zygote_module, profile, windows, preload=line.preload)
+            line.zygote = self._start(profile, windows, preload=line.preload)
             if line.zygote.threads > 1:
                 # a fork keeps one thread only: what these modules started would be missing in the
                 # child. So the call imports them itself, more slowly.
@@ -235,15 +249,25 @@ class WarmSandbox:
                 line.zygote = None
                 line.preload = False
                 _log.info("profile %s starts threads while it is imported: not preloaded", profile.name)
-                line.zygote = Zygote(self.zygote_module, profile, windows, preload=False)
+                line.zygote = self._start(profile, windows, preload=False)
             for module, reason in line.zygote.broken_modules.items():
                 _log.warning("profile %s could not preload %s: %s", profile.name, module, reason)
             self._shrink(line)
         return line.zygote
 
+    def _start(self, profile: Profile, windows: Windows, *, preload: bool) -> Zygote:
+        return Zygote(
+            self.zygote_module,
+            profile,
+            windows,
+            preload=preload,
+            settings=self.zygote_settings(),
+            refusal=self.explain,
+        )
+
     def _hand_over(
         self, line: _Line, job: Job, stack: contextlib.ExitStack
-    ) -> tuple[Child, FilteringProxy | None]:
+    ) -> "tuple[Child, FilteringProxy | None]":
         """Return a child that has the job, from the pool or fresh, and its proxy; `stack` ends both."""
         failures: list[str] = []
         for _ in range(_ATTEMPTS + self._pool_size):
@@ -251,6 +275,7 @@ class WarmSandbox:
                 child = self._take(line, job.request.profile, job.scratch_mb)
             try:
                 child.await_ready()
+                child.watched = self.watched
                 listener = child.send(job)
             except ChildLostError as lost:
                 child.finish()
@@ -266,14 +291,18 @@ class WarmSandbox:
                 stack.callback(child.finish)
                 if listener is None:
                     return child, None
-                return child, stack.enter_context(FilteringProxy(listener, job.request.hosts))
+                from novum.sandbox.proxy import FilteringProxy, ProxyLimits  # not light, and seldom needed
+
+                held = ProxyLimits(seconds=job.request.limits.wall_s)
+                return child, stack.enter_context(FilteringProxy(listener, job.request.hosts, limits=held))
         raise SandboxBrokenError(f"no call could be started: {'; '.join(failures[-_ATTEMPTS:])}")
 
     def _take(self, line: _Line, profile: Profile, scratch_mb: int) -> Child:
         zygote = self._living(line, profile)
         while line.waiting:
             child = line.waiting.popleft()
-            if child.scratch_mb == scratch_mb:
+            if child.scratch_mb == scratch_mb or not self.scratch_is_sized:
+                child.scratch_mb = scratch_mb
                 return child
             # the size was fixed before it gave up its rights: not for this call, nor the likely next
             child.finish()

@@ -130,3 +130,15 @@ def test_refill_does_not_block_a_caller(bench):
         line = fresh.sandbox._lines[Profile()]
         assert len(line.waiting) == fresh.options.pool_size
         assert all(child.pidfd == -1 for child in line.waiting), "the refill was waited for"
+
+
+def test_tables_are_preloaded_and_work_in_a_call(bench):
+    """Arrow starts a thread of its allocator; that does not keep its users from being preloaded."""
+    profile = Profile(name="tables", modules=("pandas", "pyarrow.parquet", "novum.sandbox.code"))
+    source = (
+        "import sys\npreloaded = 'pandas' in sys.modules\nimport pandas\n"
+        "frame = pandas.DataFrame({'x': range(100_000)})\nframe.to_parquet('out/t.parquet')\n"
+        "answer = [preloaded, int(pandas.read_parquet('out/t.parquet').x.sum())]\n"
+    )
+    result = bench.ask("novum.sandbox.code:execute", profile=profile, source=source)
+    assert result.value == [True, 4999950000], result

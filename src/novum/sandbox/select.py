@@ -8,8 +8,11 @@ from typing import Final
 from novum.core.errors import InfrastructureError, SandboxUnavailableError, UsageError
 from novum.sandbox.base import Attestation, Sandbox
 
-STRENGTH: Final = ("namespace",)
-"""The backends, strongest first. The last is degraded: only a person's word selects it."""
+STRENGTH: Final = ("namespace", "landlock")
+"""The backends, strongest first."""
+
+DEGRADED: Final = frozenset({"landlock"})
+"""Those that do not make every promise: only a person's word selects them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,8 @@ def open_sandbox(name: str = "auto", options: SandboxOptions | None = None) -> S
         _check_name(name)
         return _attested(_make(name, options))
     reasons = []
-    for candidate in STRENGTH:
+    allowed = [name for name in STRENGTH if options.allow_degraded or name not in DEGRADED]
+    for candidate in allowed:
         try:
             return _attested(_make(candidate, options))
         except InfrastructureError as error:

@@ -22,7 +22,7 @@ from typing import Any, Final, NoReturn
 
 from novum.sandbox import landlock_rules, linux, seccomp
 from novum.sandbox.landlock import child, family, filters, guard, reach, scratch
-from novum.sandbox.warm.preload import preload
+from novum.sandbox.warm.preload import count_threads, preload
 
 _MESSAGE: Final = 1 << 16
 _LEAST_FDS: Final = 5
@@ -89,7 +89,7 @@ def main(control_fd: int) -> NoReturn:
         for directory in (own, os.environ["HOME"], os.environ["TMPDIR"]):
             os.chmod(directory, 0o755)  # noqa: PTH101, S103  (what a library keeps there, calls may read)
     facts = {"own_users": users is not None, "asks": asks, "scoped": isolation.scoped}
-    threads = len(os.listdir("/proc/self/task"))  # noqa: PTH208
+    threads = count_threads()
     control.send(
         json.dumps({"ready": broken, "threads": threads, "landlock": version, "facts": facts}).encode()
     )

@@ -11,8 +11,6 @@ descriptors (job, result, stdout, stderr, report) and those of the call's contro
 how it ended.
 """
 
-import gc
-import importlib
 import json
 import os
 import select
@@ -25,6 +23,7 @@ from typing import Any, Final, NoReturn
 
 from novum.sandbox import landlock_rules, linux, seccomp
 from novum.sandbox.namespace import child, root
+from novum.sandbox.warm.preload import count_threads, preload
 
 _MESSAGE: Final = 1 << 16
 _LEAST_FDS: Final = 5
@@ -69,8 +68,8 @@ def main(control_fd: int) -> NoReturn:
         _fail(control, "root", error)
     os.chdir(root.WORK)
     sys.path[:0] = config["import_from"]
-    broken = _preload(config["modules"])
-    threads = len(list(Path("/proc/self/task").iterdir()))
+    broken = preload(config["modules"])
+    threads = count_threads()
     control.send(json.dumps({"ready": broken, "threads": threads, "landlock": isolation.landlock}).encode())
     _serve(control, supervisor, isolation)
 
@@ -104,26 +103,6 @@ def _guard(inner: int, supervisor: int) -> NoReturn:
         signal.pidfd_send_signal(zygote, signal.SIGKILL)
     os.waitpid(inner, 0)
     os._exit(0)
-
-
-def _preload(modules: list[str]) -> dict[str, str]:
-    """Import `modules`; return those that could not be, with the reason.
-
-    A call that needs a missing one says so itself, as its own error.
-    """
-    broken = {}
-    for module in modules:
-        try:
-            importlib.import_module(module)
-        except Exception as error:  # noqa: BLE001  (a library may raise anything while it is imported)
-            broken[module] = f"{type(error).__name__}: {error}"
-    if "numpy" in sys.modules:
-        importlib.import_module("numpy.random")  # numpy loads it on first use: on seeding, in every call
-    gc.collect()
-    # what is here now is never collected: a collection would touch, and so copy, every shared page
-    gc.freeze()
-    gc.disable()
-    return broken
 
 
 def _serve(control: socket.socket, supervisor: int, isolation: child.Isolation) -> NoReturn:

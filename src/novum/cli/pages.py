@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from novum.cli import render
-from novum.core.calls import ToolResult, ToolSpec
+from novum.core.calls import Reached, ToolResult, ToolSpec
 from novum.core.judgement import calibration, pareto_front
 from novum.core.knowledge import KnowledgeItem
 from novum.core.record import CampaignRecord, ExperimentRecord
@@ -47,7 +47,7 @@ def overview(record: CampaignRecord, *, state: str, control: str | None) -> Rend
             ("space", render.describe_space(goal.space)),
             ("planner", f"{started.planner}, seed {goal.seed}{'' if started.recall else ', without recall'}"),
             ("tools", ", ".join(f"{name} by {tool}" for name, tool in started.tools.items())),
-            ("sandbox", started.sandbox.get("backend")),
+            ("sandbox", sandbox(started.sandbox)),
             ("control of", started.parent),
             ("control arm", control),
             ("budget", render.budget(record)),
@@ -69,6 +69,13 @@ def overview(record: CampaignRecord, *, state: str, control: str | None) -> Rend
         parts.append(iterations(record))
     parts += [claim_table(record)] if record.claims else []
     return Group(*parts)
+
+
+def sandbox(attested: Mapping[str, Any]) -> str | None:
+    """Return the sandbox that a campaign began in, and whether it promised less than others do."""
+    backend = attested.get("backend")
+    lacks = ", ".join(attested.get("degraded") or {})
+    return f"{backend}, degraded: it does not promise {lacks}" if backend and lacks else backend
 
 
 def front(record: CampaignRecord) -> str | None:
@@ -281,11 +288,18 @@ def result(found: ToolResult) -> RenderableType:
             ("warnings", "\n".join(found.warnings)),
             ("details", "\n".join(f"{name}: {value}" for name, value in found.details.items())),
             ("artifacts", "\n".join(f"{a.name} {a.size} bytes sha256 {a.sha256}" for a in found.artifacts)),
+            ("network", "\n".join(map(reached, found.network))),
             ("method", f"{found.method}, {found.backend}"),
             ("ran", f"from the cache; {used} then" if found.cached else f"in {found.sandbox}, {used}"),
             ("call key", found.key),
         ]
     )
+
+
+def reached(attempt: Reached) -> str:
+    """Return one try of a call to reach a host."""
+    went = f"{attempt.sent} bytes out, {attempt.received} in" if attempt.allowed else "refused"
+    return f"{attempt.host}:{attempt.port} {went}" + (f": {attempt.reason}" if attempt.reason else "")
 
 
 def candidate(name: str, record: CampaignRecord) -> RenderableType:

@@ -302,6 +302,8 @@ class Environment:
     backend: str
     checks: tuple[tuple[str, bool], ...]
     mechanisms: tuple[tuple[str, str], ...]
+    degraded: tuple[tuple[str, str], ...]
+    """What the sandbox did not promise, and why."""
     used: tuple[str, ...]
     """What the results themselves say they ran in."""
     versions: tuple[tuple[str, str], ...]

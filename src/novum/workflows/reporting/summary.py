@@ -356,6 +356,9 @@ def _environment(record: CampaignRecord, verification: Mapping[str, str]) -> Env
         mechanisms=tuple(
             (plain(name), plain(how)) for name, how in dict(attested.get("mechanisms") or {}).items()
         ),
+        degraded=tuple(
+            (plain(name), plain(why)) for name, why in dict(attested.get("degraded") or {}).items()
+        ),
         used=tuple(
             sorted({plain(r.sandbox) for e in record.experiments.values() for r in e.results if r.sandbox})
         ),

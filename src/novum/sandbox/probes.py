@@ -228,8 +228,8 @@ def leave_odd_files() -> int:
     return made + _succeeds(os.link, first, out / "twice") + 1
 
 
-def fork_many(count: int) -> int:
-    """Fork up to `count` sleeping children; return how many there were."""
+def fork_many(count: int, *, hold_s: float = 0) -> int:
+    """Fork up to `count` sleeping children, hold them if there were all, and return how many there were."""
     for number in range(count):
         try:
             child = os.fork()
@@ -238,6 +238,7 @@ def fork_many(count: int) -> int:
         if child == 0:
             time.sleep(60)
             os._exit(0)
+    time.sleep(hold_s)
     return count
 
 
@@ -247,14 +248,15 @@ def fork_bomb() -> None:
         os.fork()
 
 
-def start_threads(count: int) -> int:
-    """Start up to `count` threads; return how many there were."""
+def start_threads(count: int, *, hold_s: float = 0) -> int:
+    """Start up to `count` threads, hold them if there were all, and return how many there were."""
     done = threading.Event()
     for number in range(count):
         try:
             threading.Thread(target=done.wait, daemon=True).start()
         except RuntimeError:
             return number
+    time.sleep(hold_s)
     return count
 
 

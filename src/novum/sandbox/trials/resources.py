@@ -23,7 +23,7 @@ def fork_bombs_stay_small(bench: Bench) -> None:
     """Forks, recursive forks and threads stop at the limit; nothing is left, and the next call can fork."""
     limits = Limits(wall_s=60, processes=16)
     for probe in ("fork_many", "start_threads"):
-        result = bench.ask(probe, count=200, limits=limits)
+        result = bench.ask(probe, count=200, hold_s=15, limits=limits)
         counted = isinstance(result.value, int) and result.value < 16
         expect(
             (result.status is CallStatus.OK and counted) or result.status is CallStatus.TOO_MANY_PROCESSES,

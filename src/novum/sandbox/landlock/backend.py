@@ -87,8 +87,7 @@ class LandlockSandbox(WarmSandbox):
         version = landlock_rules.abi()
         held = super().mechanisms()
         if not self._facts.get("own_users", os.geteuid() == 0):
-            asked = self._facts.get("asks", True)
-            held["processes"] = "counted by seccomp's listener, watchdog" if asked else "watchdog"
+            held["processes"] = "watchdog"
             identity = f"Landlock {version} scope, seccomp"
         else:
             identity = "a user of its own" + (
@@ -111,12 +110,15 @@ class LandlockSandbox(WarmSandbox):
                 f"calls run as user {os.geteuid()}, as you do: what the kernel counts by user (processes, "
                 "pipes, pending signals) is shared with you"
             )
+            missing["processes_held"] = (
+                "processes are counted every 20 ms and at the end rather than held, since the kernel would "
+                "count all of yours: a burst can pass the limit for that long before the call ends"
+            )
             if not self._facts.get("asks", True):
-                missing["processes_limited"] = (
-                    "another filter around this process listens already: processes are counted every 20 ms, "
-                    "and a quick burst above the limit can pass"
+                missing["file_modes"] = (
+                    "another filter around this process has a listener already: a call cannot change the "
+                    "modes and times of its own files"
                 )
-                missing["file_modes"] = "for the same reason, modes and times of a call's own files are fixed"
         return missing
 
     def _start(self, profile: Profile, windows: Windows, *, preload: bool) -> Zygote:

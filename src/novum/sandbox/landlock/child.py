@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import signal
 import socket
 import sys
@@ -36,7 +37,7 @@ class Isolation:
     """The compiled filter of system calls."""
     second_filter: Structure
     asks: bool
-    """Whether the second filter asks about forks."""
+    """Whether the second filter has a listener."""
     accelerators: tuple[str, ...] = ()
     """Device files that the profile asked for."""
 
@@ -80,6 +81,9 @@ def _isolate(isolation: Isolation, guard: int, *, uid: int | None, home: str) ->
     """
     os.setsid()
     Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+    if uid is None:
+        bound, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+        resource.setrlimit(resource.RLIMIT_NPROC, (bound, bound))
     with contextlib.suppress(OSError):  # it takes CAP_SETPCAP; with no_new_privs, no exec gives any back
         linux.drop_bounding_set()
     if uid is not None:

@@ -1,4 +1,4 @@
-"""Answering what the second filter asks about: forks, and changes of a file's mode or times.
+"""Changing the modes and times of files in a call's place.
 
 As an ordinary user a call could change the modes of all the user's files, since Landlock does not speak
 of modes. So the guard makes the change itself: it opens what the call named, looks whether that lies in
@@ -6,8 +6,8 @@ the call's scratch, and changes what it has opened. What the call could replace 
 matter then.
 
 References:
-    seccomp_unotify(2). Forks are let pass to the kernel: nothing that the caller could change is looked
-    at, only that it is about to have one more task.
+    seccomp_unotify(2). Forks are not asked about, though that would count them exactly: a signal in the
+    middle would make them fail with EINTR, which no program expects of fork.
 """
 
 import contextlib
@@ -20,7 +20,6 @@ from typing import Final
 
 from novum.sandbox import linux
 from novum.sandbox.landlock import filters
-from novum.sandbox.landlock.counter import Counter
 from novum.sandbox.system_calls import ALLOWED
 
 _RECEIVE: Final = 0xC050_2100
@@ -28,7 +27,6 @@ _SEND: Final = 0xC018_2101
 _IS_VALID: Final = 0x4008_2102
 _SIZE: Final = 80
 _LAYOUT: Final = struct.Struct("<QIIiIQ6Q")
-_CONTINUE: Final = 1
 _HERE: Final = -100
 _NO_FOLLOW: Final = 0x100
 _LONGEST_PATH: Final = 4096
@@ -39,17 +37,15 @@ _NOW, _OMIT = (1 << 30) - 1, (1 << 30) - 2
 
 
 class Deputy:
-    """Acts for the processes of one call.
+    """Acts for the processes of one call: what `filters.ATTRIBUTES` names.
 
     Args:
         listener: where it is asked.
-        counter: of the call's tasks.
         home: the call's scratch directory, without links in its name.
     """
 
-    def __init__(self, listener: int, counter: Counter, *, home: str) -> None:
+    def __init__(self, listener: int, *, home: str) -> None:
         self._listener = listener
-        self._counter = counter
         self._home = home
         column = 0 if linux.machine() == "x86_64" else 1
         self._names = {ALLOWED[name][column]: name for name in filters.ATTRIBUTES}
@@ -64,20 +60,9 @@ class Deputy:
                 return
             raise
         number, thread, _, call, _, _, *arguments = _LAYOUT.unpack(question)
-        name = self._names.get(call)
-        if name is not None:
-            self._reply(number, self._change(name, number, thread, arguments))
-        elif self._counter.has_room():
-            if self._reply(number, 0, flags=_CONTINUE):
-                self._counter.grant()
-        else:
-            self._reply(number, errno.EAGAIN)  # as the kernel answers
-
-    def _reply(self, number: int, error: int, *, flags: int = 0) -> bool:
+        result = self._change(self._names[call], number, thread, arguments)
         with contextlib.suppress(FileNotFoundError):  # who asked does not wait any more
-            fcntl.ioctl(self._listener, _SEND, bytearray(struct.pack("<QqiI", number, 0, -error, flags)))
-            return True
-        return False
+            fcntl.ioctl(self._listener, _SEND, struct.pack("<QqiI", number, 0, -result, 0))
 
     def _change(self, name: str, number: int, thread: int, arguments: list[int]) -> int:
         """Make a change to a file of the call; return 0 or an errno."""

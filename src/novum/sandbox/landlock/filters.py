@@ -4,9 +4,8 @@ Where a call has a user of its own, the kernel keeps it away from what others ow
 files and processes of that user are its own too, and Landlock does not speak of everything: not of
 modes, owners, times and attributes of files, nor of priorities and limits of processes.
 
-The filter also asks a listener about every fork, since RLIMIT_NPROC would count all of a user's
-processes, and about changes of modes and times, since a call may make them to its own files:
-see `novum.sandbox.landlock.counter` and `deputy`.
+A call may well change the modes and times of its own files: the filter asks a listener to do it,
+see `novum.sandbox.landlock.deputy`.
 
 References:
     https://docs.kernel.org/userspace-api/landlock.html, "Current limitations"; seccomp_unotify(2).
@@ -32,9 +31,8 @@ _OFFSET_FIRST_ARGUMENT: Final = 16
 _SECCOMP: Final = {"x86_64": 317, "aarch64": 277}
 _SET_MODE_FILTER: Final = 1
 _NEW_LISTENER: Final = 8
-
-FORKING: Final = ("clone", "fork", "vfork")
-"""clone3 is answered with ENOSYS by the first filter."""
+_WAIT_KILLABLE: Final = 32
+"""Once the listener has heard of it, no signal interrupts the caller (Linux 5.19)."""
 
 ATTRIBUTES: Final = ("chmod", "fchmod", "fchmodat", "fchmodat2", "utimensat")
 """What the listener does in the caller's place, where it is the call's own file."""
@@ -76,7 +74,7 @@ def program(machine: str, *, shared_user: bool, ask: bool) -> list[_Instruction]
     Args:
         machine: of which the numbers are.
         shared_user: whether others run as the same user.
-        ask: whether forks are to be asked about.
+        ask: whether there is a listener to ask.
     """
     column = 0 if machine == "x86_64" else 1
     numbers = {
@@ -96,8 +94,6 @@ def program(machine: str, *, shared_user: bool, ask: bool) -> list[_Instruction]
             bodies[name] = [*first, *_demand(index, 0), (_RETURN, 0, 0, _ALLOW)]
         bodies["fcntl"] = _none_of(1, _LEASES, errno.EPERM)
         bodies["ioctl"] = _none_of(1, _DISKS, errno.ENOTTY, mask=0xFF00)
-    if ask:
-        bodies |= {name: [(_RETURN, 0, 0, _ASK)] for name in FORKING}
     instructions: list[_Instruction] = [(_LOAD, 0, 0, 0)]
     for name, body in bodies.items():
         number = numbers[name]
@@ -162,10 +158,11 @@ def load(compiled: ctypes.Structure, *, ask: bool) -> int | None:
     """Put the calling thread, and what it starts, under the filter. Needs no_new_privs.
 
     Returns:
-        With `ask`, the descriptor on which forks are asked about.
+        With `ask`, the descriptor of the listener.
 
     Raises:
         OSError: EBUSY when another filter around us has a listener already.
     """
-    fd = linux.syscall(_SECCOMP[linux.machine()], _SET_MODE_FILTER, _NEW_LISTENER if ask else 0, compiled)
+    flags = _NEW_LISTENER | _WAIT_KILLABLE if ask else 0
+    fd = linux.syscall(_SECCOMP[linux.machine()], _SET_MODE_FILTER, flags, compiled)
     return fd if ask else None

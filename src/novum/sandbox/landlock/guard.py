@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from novum.sandbox.landlock import child, family, scratch
-from novum.sandbox.landlock.counter import Counter
 from novum.sandbox.landlock.deputy import Deputy
 
 _WATCH_S: Final = 0.02
@@ -90,6 +89,10 @@ def _victims(isolation: child.Isolation, call: Call) -> list[int]:
     return [] if isolation.scoped or call.uid is None else [call.uid]
 
 
+def _count(processes: dict[int, list[int]]) -> int:
+    return sum(map(len, processes.values()))
+
+
 class _Guard:
     """The guard's state while the child lives."""
 
@@ -126,6 +129,8 @@ class _Guard:
                 return
         self._poller.unregister(pidfd)
         os.close(pidfd)
+        if self._verdict is None:
+            self._verdict = self._look_at_the_end()
         if not family.end(users=_victims(self._isolation, self._call), patience_s=_PATIENCE_S):
             return
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -143,7 +148,7 @@ class _Guard:
             self._poller.poll()
 
     def _await_isolation(self) -> int | None:
-        """Return the descriptor on which the child's forks are asked about, if they are."""
+        """Return the descriptor on which the child asks, if it does."""
         with self._child as socket_to_child:
             socket_to_child.settimeout(_ISOLATION_S)
             try:
@@ -185,7 +190,7 @@ class _Guard:
         self._look_at = time.monotonic() + _WATCH_S
         self._look_at_files = self._look_at
         if self._listener is not None:
-            self._deputy = Deputy(self._listener, Counter(self._limits["processes"]), home=self._home)
+            self._deputy = Deputy(self._listener, home=self._home)
             self._poller.register(self._listener, select.POLLIN)
         return True
 
@@ -205,7 +210,10 @@ class _Guard:
         started = time.monotonic()
         assert self._limits is not None
         try:
-            processes = family.members(os.getpid())
+            most = self._limits["processes"]
+            processes = family.members(os.getpid(), most=most)
+            if _count(processes) > most:
+                return "pids", f"had more than {most} processes and threads"
             if started >= self._look_at:
                 broken = self._look_at_processes(processes)
                 if broken is not None:
@@ -220,9 +228,18 @@ class _Guard:
             return "killed", "a process made itself unreadable to the watchdog"
         return None
 
+    def _look_at_the_end(self) -> tuple[str, str] | None:
+        """Look once more when the child has ended: it may have been quicker than we are."""
+        if self._limits is None:
+            return None
+        most = self._limits["processes"]
+        if not family.reap() and _count(family.members(os.getpid(), most=most)) > most:
+            return "pids", f"left more than {most} processes and threads"
+        return self._look_at_scratch({})
+
     def _look_at_processes(self, processes: dict[int, list[int]]) -> tuple[str, str] | None:
         assert self._limits is not None
-        allowed_mb, allowed_s, most = (self._limits[name] for name in ("memory_mb", "cpu_s", "processes"))
+        allowed_mb, allowed_s = self._limits["memory_mb"], self._limits["cpu_s"]
         allowed = allowed_mb * _MEGABYTE
         with family.seen_as(self._eyes):
             usage = family.measure(processes, allowed=allowed)
@@ -234,8 +251,6 @@ class _Guard:
             return "oom", f"used more than {allowed_mb} MB of memory"
         if usage.cpu_s + reaped.ru_utime + reaped.ru_stime > allowed_s:
             return "timeout", f"used more than {allowed_s:g} s of processor time"
-        if usage.tasks > most:
-            return "pids", f"had more than {most} processes and threads"
         return None
 
     def _look_at_scratch(self, processes: dict[int, list[int]]) -> tuple[str, str] | None:

@@ -12,6 +12,7 @@ descriptors (job, result, stdout, stderr, report) and those of the call's contro
 import contextlib
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -34,6 +35,7 @@ _FEWEST_UIDS: Final = 4096
 _NOBODY: Final = 65534
 _CAPABILITIES: Final = {0: "CHOWN", 1: "DAC_OVERRIDE", 5: "KILL", 6: "SETGID", 7: "SETUID"}
 _SCOPES_SINCE: Final = 6
+_SPARE_PROCESSES: Final = 768
 _PATIENCE_S: Final = 3.0
 
 _SYSTEM: Final = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
@@ -66,6 +68,8 @@ def main(control_fd: int) -> NoReturn:
         family.adopt_orphans()
         if version >= _SCOPES_SINCE:
             family.confine_signals()
+        if users is None:
+            _bound_processes()
         asks = users is None and _may_ask()
         isolation = child.Isolation(
             landlock=version,
@@ -149,7 +153,7 @@ def _need_landlock(*, own_users: bool) -> int:
 
 
 def _may_ask() -> bool:
-    """Whether a filter may ask a listener, tried in a process of its own since filters stay for good."""
+    """Whether a filter may have a listener, tried in a process of its own since filters stay for good."""
     trial = os.fork()
     if trial == 0:
         code = 1
@@ -160,6 +164,25 @@ def _may_ask() -> bool:
         finally:
             os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(trial, 0)[1]) == 0
+
+
+def _bound_processes() -> None:
+    """Let no burst of forks take all that the user may have, before the guard has seen it.
+
+    The kernel counts all processes of the user, so this is a bound for emergencies, high above them.
+    """
+    user, tasks = os.getuid(), 0
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if process.stat().st_uid == user:
+                tasks += len(family.threads_of(int(process.name)))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+    bound = _at_most(tasks + _SPARE_PROCESSES, soft)
+    resource.setrlimit(resource.RLIMIT_NPROC, (bound, hard))
+
+
+def _at_most(value: int, ceiling: int) -> int:
+    return value if ceiling == resource.RLIM_INFINITY else min(value, ceiling)
 
 
 def _windows(visible: list[str]) -> list[str]:
@@ -212,7 +235,7 @@ class _Zygote:
         uid = None if self._users is None else self._users[self._number % len(self._users)]
         call = guard.Call(channels, report, groups, uid, f"{self._home}/{self._number}")
         try:
-            pid = os.fork()
+            pid = self._fork()
         except OSError as error:
             guard.tell(report, {"failed": str(error)})
         else:
@@ -224,6 +247,17 @@ class _Zygote:
         report.close()
         for fd in fds:
             os.close(fd)
+
+    def _fork(self) -> int:
+        try:
+            return os.fork()
+        except BlockingIOError:
+            if self._users is not None:
+                raise
+            # the kernel counts more than can be seen from here, in other containers
+            soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+            resource.setrlimit(resource.RLIMIT_NPROC, (_at_most(4 * soft, hard), hard))
+            return os.fork()
 
     def _become_guard(self, call: guard.Call) -> NoReturn:
         self._control.close()

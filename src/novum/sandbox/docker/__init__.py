@@ -10,3 +10,26 @@ Who is who, from the outside in:
 
 What a container is allowed is in `hardening`; what passes between `container` and `init`, in `frames`.
 """
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from novum.sandbox.docker.image import build_image
+    from novum.sandbox.docker.sandbox import DockerSandbox
+
+__all__ = ["DockerSandbox", "build_image"]
+
+# on first use: `init` lives in this package too, and loads nothing of the supervisor's side
+_HOMES = {"DockerSandbox": "novum.sandbox.docker.sandbox", "build_image": "novum.sandbox.docker.image"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

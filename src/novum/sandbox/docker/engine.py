@@ -47,6 +47,9 @@ class Engine:
         self._not_found = docker.errors.NotFound
         try:
             self._api = docker.APIClient(base_url=self.host, version="auto", timeout=_TIMEOUT_S)
+            # the library keeps a connection for each address that it asked for, and every container has
+            # addresses of its own: there is nothing to gain by keeping them
+            self._api.headers["Connection"] = "close"
             told: dict[str, Any] = self._api.version()
             about: dict[str, Any] = self._api.info()
         except self._errors as error:
@@ -91,7 +94,7 @@ class Engine:
 
     def attach(self, container: str) -> socket.socket:
         """Return a socket on a container's standard input and outputs, mixed as the engine does it."""
-        with self._failing("attach to"):
+        with self._failing("attach to a container"):
             stream = self._api.attach_socket(
                 container, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
             )
@@ -106,13 +109,13 @@ class Engine:
 
     def start(self, container: str) -> None:
         """Start a container."""
-        with self._failing("start"):
+        with self._failing("start a container"):
             self._api.start(container)
 
     def limit(self, container: str, *, memory: int, processes: int) -> None:
         """Change a running container's limits: bytes of memory, and processes."""
         url = f"{self._api.base_url}/v{self._api.api_version}/containers/{container}/update"
-        with self._failing("limit"):
+        with self._failing("limit a container"):
             # the library's own method knows no limit on processes
             answer = self._api.post(
                 url,
@@ -129,7 +132,7 @@ class Engine:
 
     def wait(self, container: str, *, timeout_s: float) -> int:
         """Wait until everything in a container has ended; return the exit code of its first process."""
-        with self._failing("wait for"):
+        with self._failing("wait for a container"):
             return int(self._api.wait(container, timeout=timeout_s)["StatusCode"])
 
     def state(self, container: str) -> dict[str, Any]:
@@ -142,7 +145,7 @@ class Engine:
 
     def inspect(self, container: str) -> dict[str, Any]:
         """Return everything that the engine says of a container."""
-        with self._failing("inspect"):
+        with self._failing("inspect a container"):
             found: dict[str, Any] = self._api.inspect_container(container)
         return found
 
@@ -160,7 +163,7 @@ class Engine:
 
     def find(self, labels: Iterable[str] = (MARK,)) -> list[dict[str, Any]]:
         """Return the containers that have all these labels, running or not."""
-        with self._failing("list"):
+        with self._failing("list containers"):
             found: list[dict[str, Any]] = self._api.containers(all=True, filters={"label": list(labels)})
         return found
 
@@ -187,7 +190,7 @@ class Engine:
         """Make an image out of a tar archive, without any registry."""
         repository, _, tag = name.rpartition(":")
         changes = [f"LABEL {key}={_quoted(value)}" for key, value in labels.items()]
-        with self._failing("import an image into"):
+        with self._failing("take an image"):
             self._api.import_image_from_data(archive, repository=repository, tag=tag, changes=changes)
 
     def remove_image(self, name: str) -> None:
@@ -223,11 +226,9 @@ class Engine:
         try:
             yield
         except self._api_error as error:
-            raise SandboxBrokenError(
-                f"the engine could not {action} a container: {_reason(error)}"
-            ) from error
+            raise SandboxBrokenError(f"the engine could not {action}: {_reason(error)}") from error
         except self._errors as error:
-            raise SandboxBrokenError(f"the engine could not {action} a container: {error}") from error
+            raise SandboxBrokenError(f"the engine could not {action}: {error}") from error
 
 
 def _reason(error: Any) -> str:

@@ -1,7 +1,8 @@
 """Images without a registry: an empty one for binds, and a full one for engines that see no file of ours.
 
 The full image is a closure: the interpreter, its packages, novum, the shared libraries that any of them
-is linked to, and a few programs, each at its place on this machine.
+is linked to, and a few programs, each at its place on this machine; but what lies where a call has its
+scratch files, which would be covered by them, is moved below `MOVED`.
 """
 
 import hashlib
@@ -34,6 +35,9 @@ PROTOCOL_LABEL: Final = "org.novum.image.protocol"
 PYTHON_LABEL: Final = "org.novum.image.python"
 IMPORT_LABEL: Final = "org.novum.image.import"
 READABLE_LABEL: Final = "org.novum.image.readable"
+"""JSON: directory of the machine on which the image was built → its place in the image."""
+
+MOVED: Final = "/opt/novum"
 
 _WRITTEN: Final = {
     "etc/passwd": "root:x:0:0::/:/bin/false\nsandbox:x:65532:65532::/work:/bin/false\n",
@@ -75,7 +79,7 @@ def build_image(
     Args:
         host: the engine, as for `DockerSandbox`.
         name: ``REPOSITORY:TAG`` of the image.
-        readable: further directories, those of `Profile.readable`; they keep their places.
+        readable: further directories, those of `Profile.readable`.
         without: top-level names in ``site-packages`` that are left out, where no tool needs them.
 
     Returns:
@@ -100,9 +104,9 @@ def build_image(
     try:
         labels = {
             PROTOCOL_LABEL: str(PROTOCOL),
-            PYTHON_LABEL: sys.executable,
-            IMPORT_LABEL: windows.import_own or "",
-            READABLE_LABEL: json.dumps(sorted(readable)),
+            PYTHON_LABEL: place_of(sys.executable),
+            IMPORT_LABEL: place_of(windows.import_own) if windows.import_own is not None else "",
+            READABLE_LABEL: json.dumps({path: place_of(path) for path in sorted(readable)}),
         }
         engine.import_image(_stream(_closure(windows.visible, without)), name, labels=labels)
     finally:
@@ -110,8 +114,13 @@ def build_image(
     return name
 
 
+def place_of(path: str) -> str:
+    """Return where a path of this machine lies in the full image."""
+    return f"{MOVED}{path}" if any(path.startswith(f"{place}/") for place in SCRATCH) else path
+
+
 def _add_skeleton(archive: tarfile.TarFile) -> None:
-    """Add what every image has: mount points, links, and four small files. No time, so no two differ."""
+    """Add what every image has: mount points, links, and three small files. No time, so no two differ."""
     directories = {"dev", "etc", "proc", "run", "sys", "usr"}
     for place in SCRATCH:
         parts = place.strip("/").split("/")
@@ -158,10 +167,17 @@ def _stream(paths: Iterable[str]) -> Iterator[bytes]:
     queue = _Queue()
     with tarfile.open(fileobj=queue, mode="w|", bufsize=_WRITE_BYTES, format=tarfile.PAX_FORMAT) as archive:
         _add_skeleton(archive)
+        done = set(archive.getnames())
         for path in paths:
+            name = place_of(path).lstrip("/")
+            if name in done:
+                continue
+            done.add(name)
             if stat.S_ISSOCK(Path(path).lstat().st_mode):
                 continue  # nothing that an archive could hold
-            entry = archive.gettarinfo(path, arcname=path.lstrip("/"))
+            entry = archive.gettarinfo(path, arcname=name)
+            if entry.issym():
+                entry.linkname = place_of(entry.linkname)
             entry.uid = entry.gid = 0
             entry.uname = entry.gname = ""
             # a call is another user than whoever installed this; and nothing is given away by it
@@ -215,7 +231,8 @@ def _ancestors(path: str, seen: set[str]) -> Iterator[str]:
     links = system_links()
     parents = [str(parent) for parent in reversed(Path(path).parents) if str(parent) != "/"]
     for parent in parents:
-        if parent not in seen and parent not in links and parent not in SCRATCH:
+        # only those of the image's own places: the others are made on the way by whoever unpacks it
+        if parent not in seen and parent not in links and place_of(parent) == parent:
             seen.add(parent)
             yield parent
 

@@ -11,8 +11,6 @@ It keeps nothing that the call says: what is over a limit is read and dropped.
 
 import codecs
 import contextlib
-import gc
-import importlib
 import json
 import os
 import resource
@@ -29,6 +27,7 @@ from novum.sandbox import guest, linux
 from novum.sandbox.docker.frames import PAYLOAD_BYTES, PROTOCOL, Kind, encode, read_terms
 from novum.sandbox.docker.meter import Meter, Usage
 from novum.sandbox.walk import Caps, Found, find_files, open_directory
+from novum.sandbox.warm.preload import count_threads, preload
 
 WORK: Final = "/work"
 SCRATCH: Final = (WORK, "/tmp", "/dev/shm")  # noqa: S108  (inside, /tmp is private to one call)
@@ -60,13 +59,12 @@ def main(raw: str) -> NoReturn:
     for name in set(os.environ) - set(config["variables"]):
         del os.environ[name]
     sys.path[:0] = config["import_from"]
-    broken = _preload(config["modules"])
+    broken = preload(config["modules"])
     for codec in ("ascii", "utf-8", "unicode_escape"):
         codecs.lookup(codec)  # each is a module, loaded on first use
     work = os.open(WORK, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     meter = Meter(SCRATCH)
-    # counted now: a fork keeps one thread only, so what modules have started would be missing
-    threads = len(list(Path("/proc/self/task").iterdir()))
+    threads = count_threads()
     call = _fork(config, counted=meter.version > 0)
     start = meter.read()
     _say(
@@ -117,23 +115,6 @@ def _restore_signals() -> None:
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP, *_DEFAULT}:
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def _preload(modules: list[str]) -> dict[str, str]:
-    """Import `modules`; return those that could not be, with the reason."""
-    broken = {}
-    for module in modules:
-        try:
-            importlib.import_module(module)
-        except Exception as error:  # noqa: BLE001  (a library may raise anything while it is imported)
-            broken[module] = f"{type(error).__name__}: {error}"[:500]
-    if "numpy" in sys.modules:
-        importlib.import_module("numpy.random")  # numpy loads it on first use: on seeding
-    gc.collect()
-    # a collection in the child would touch, and so copy, every page that it shares with us
-    gc.freeze()
-    gc.disable()
-    return broken
 
 
 @dataclass(slots=True)

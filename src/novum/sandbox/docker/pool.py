@@ -16,6 +16,8 @@ from novum.sandbox.docker.hardening import Shape
 
 _log = logging.getLogger(__name__)
 
+_SHORT_S: Final = 0.05
+
 _SHAPES: Final = 8
 """How many shapes have containers waiting at a time; the one that was not used for longest goes first."""
 
@@ -68,15 +70,18 @@ class Pool:
         else:
             self._remove(container)
 
-    def refill(self, shape: Shape) -> None:
-        """Ask for waiting containers of a shape; returns at once."""
+    def refill(self, shape: Shape, *, after: threading.Event | None = None) -> None:
+        """Ask for waiting containers of a shape; returns at once.
+
+        With `after`, it begins when that is set, or soon: a short call has the processors for itself.
+        """
         if not self._size:
             return
         with self._lock:
             if self._closed:
                 return
             self._waiting[shape] = self._waiting.pop(shape, deque())
-        self._do(lambda: self._fill(shape))
+        self._do(lambda: self._fill(shape, after))
 
     def settle(self, *, timeout_s: float) -> bool:
         """Wait until the background thread has nothing to do; return whether that was in time."""
@@ -155,7 +160,9 @@ class Pool:
                 # the next call meets the same trouble by itself, and tells of it
                 _log.info("no container could be made ready: %s", error)
 
-    def _fill(self, shape: Shape) -> None:
+    def _fill(self, shape: Shape, after: threading.Event | None) -> None:
+        if after is not None:
+            after.wait(_SHORT_S)
         while True:
             with self._lock:
                 waiting = self._waiting.get(shape)

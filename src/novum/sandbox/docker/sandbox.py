@@ -113,6 +113,7 @@ class DockerSandbox:
             if swept:
                 _log.info("%d containers of dead processes were removed", swept)
             self._image, self._labels = self._find_image(image)
+            self._readable: dict[str, str] = json.loads(self._labels.get(READABLE_LABEL, "{}"))
         except BaseException:
             self._engine.close()
             raise
@@ -224,7 +225,9 @@ class DockerSandbox:
             shape = Shape.of(job, proxy=directory)
             container = self._hand_over(shape, job, stack)
             if refill and directory is None:
-                self._pool.refill(shape)
+                over = threading.Event()
+                stack.callback(over.set)
+                self._pool.refill(shape, after=over)
             outcome = container.follow(request)
         if proxy is not None:
             outcome.network = proxy.attempts
@@ -273,7 +276,7 @@ class DockerSandbox:
     def _machine(self, shape: Shape, known: _Known) -> Machine:
         profile = shape.profile
         config = {
-            "import_from": profile.readable,
+            "import_from": [self._readable.get(path, path) for path in profile.readable],
             "modules": profile.modules if known.preload else (),
             "variables": sorted(ENVIRONMENT),
             "proxy": f"{PROXY_DIRECTORY}/{_PROXY_SOCKET}" if shape.proxy is not None else None,
@@ -303,8 +306,7 @@ class DockerSandbox:
             check_profile(profile)
             known = _Known(find_windows(profile))
         else:
-            there = json.loads(self._labels.get(READABLE_LABEL, "[]"))
-            missing = sorted(set(profile.readable) - set(there))
+            missing = sorted(set(profile.readable) - set(self._readable))
             if missing:
                 raise SandboxUnavailableError(
                     f"image {self._image!r} does not hold {', '.join(missing)}, which profile "

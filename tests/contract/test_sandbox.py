@@ -1,30 +1,15 @@
-"""Every sandbox keeps the promises of `novum.sandbox.base.Sandbox`."""
+"""Every sandbox keeps the promises of `novum.sandbox.base.Sandbox`.
 
-import os
+The backends that isolate run these checks, and the hostile suite, in `tests/security`.
+"""
 
 import pytest
 
-from novum.core.errors import SandboxUnavailableError
-from novum.sandbox import FakeSandbox, Sandbox, open_sandbox
-from novum.sandbox.conformance import CHECKS, RESULT_CHECKS
-
-
-@pytest.fixture(scope="module")
-def namespace():
-    try:
-        sandbox = open_sandbox("namespace")
-    except SandboxUnavailableError as error:
-        if os.environ.get("CI"):
-            pytest.fail(f"the default sandbox must be available here: {error}")
-        pytest.skip(str(error))
-    yield sandbox
-    sandbox.close()
-
-
-@pytest.mark.sandbox
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-def test_namespace_sandbox(namespace, check):
-    check(namespace)
+from novum.sandbox import FakeSandbox, Sandbox
+from novum.sandbox.conformance import RESULT_CHECKS
+from novum.sandbox.docker import DockerSandbox
+from novum.sandbox.landlock import LandlockSandbox
+from novum.sandbox.namespace.backend import NamespaceSandbox
 
 
 @pytest.mark.parametrize("check", RESULT_CHECKS, ids=lambda check: check.__name__)
@@ -32,10 +17,12 @@ def test_fake_sandbox(check):
     check(FakeSandbox())
 
 
-def test_both_are_sandboxes(namespace):
-    assert isinstance(namespace, Sandbox)
-    assert isinstance(FakeSandbox(), Sandbox)
+@pytest.mark.parametrize("kind", [DockerSandbox, FakeSandbox, LandlockSandbox, NamespaceSandbox])
+def test_all_have_the_same_interface(kind):
+    for method in ("run", "warm", "attest", "idle_memory_mb", "close"):
+        assert callable(getattr(kind, method)), method
 
 
 def test_the_fake_never_passes_for_isolation():
+    assert isinstance(FakeSandbox(), Sandbox)
     assert not FakeSandbox().attest().passed

@@ -81,7 +81,7 @@ def novum_command(*arguments: object, stdin: str | bytes = "") -> Ended:
 def surroundings(config: Path) -> Iterator[None]:
     """Replace what the commands would find around them, for as long as it is open and no longer."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(novum.sandbox, "open_sandbox", lambda name: FakeSandbox(), raising=False)
+        patch.setattr(novum.sandbox, "open_sandbox", lambda name, options=None: FakeSandbox(), raising=False)
         patch.setenv("NOVUM_EMBEDDER", "hashing")
         patch.setenv("COLUMNS", "80")
         patch.setenv("XDG_CONFIG_HOME", str(config))

@@ -82,7 +82,7 @@ def test_bad_arguments_of_a_tool(arguments: list[str], code: int, tmp_path: Path
 
 
 def test_doctor_without_isolation_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(name: str) -> None:
+    def refuse(*_: object) -> None:
         raise SandboxUnavailableError("set kernel.unprivileged_userns_clone=1")
 
     monkeypatch.setattr(novum.sandbox, "open_sandbox", refuse)

@@ -298,7 +298,8 @@ def test_a_container_says_whose_it_is_and_how_it_is_held(sandbox, engine):
 # the pool
 
 
-def test_a_waiting_container_takes_the_call_and_another_takes_its_place(host, engine):
+def test_a_waiting_container_takes_the_call_and_another_takes_its_place(host, engine, sandbox):
+    assert sandbox.settle()
     with DockerSandbox(host=host, pool_size=2) as fresh:
         ask(fresh, "echo")
         assert fresh.settle()
@@ -472,6 +473,7 @@ def test_what_is_mounted_beneath_a_window_is_a_window_of_its_own(tmp_path, monke
 # other engines
 
 
+@pytest.mark.slow
 def test_an_engine_that_does_not_see_our_files_uses_an_image_of_them(tmp_path_factory, monkeypatch):
     """As if it were on another machine: the closure of our interpreter is all that it has of us."""
     if os.geteuid() != 0:

@@ -13,6 +13,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import sysconfig
 import tarfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -50,6 +51,10 @@ _PROGRAMS: Final = (
 )  # fmt: skip
 _LIBRARIES_AT_ONCE: Final = 100
 _LEFT_OUT: Final = frozenset({"__pycache__", ".git", "node_modules"})
+_NOT_FOR_CALLS: Final = frozenset({"test", "idlelib", "ensurepip", "turtledemo"})
+"""Folders of the standard library."""
+_SHARED_PREFIXES: Final = ("/usr", "/usr/local")
+"""Where an interpreter lies among everything else."""
 _WRITE_BYTES: Final = 1 << 20
 
 
@@ -196,7 +201,7 @@ def _closure(visible: Sequence[str], without: Collection[str]) -> Iterator[str]:
     """Yield every path of the image, directories before what is in them."""
     seen: set[str] = set()
     linked: list[str] = []
-    roots = sorted({*visible, *(os.path.realpath(path) for path in visible)})
+    roots = sorted(set(_roots(visible)))
     programs = [found for name in _PROGRAMS if (found := shutil.which(name, path="/usr/bin:/bin"))]
     interpreter = os.path.realpath(sys.executable)
     locale = "/usr/lib/locale/C.utf8"
@@ -217,13 +222,32 @@ def _closure(visible: Sequence[str], without: Collection[str]) -> Iterator[str]:
                 yield name
 
 
+def _roots(visible: Sequence[str]) -> Iterator[str]:
+    for path in {*visible, *map(os.path.realpath, visible)}:
+        if path not in _SHARED_PREFIXES:
+            yield path
+            continue
+        library = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), *sys.path}
+        yield from (found for found in library if found.startswith(f"{path}/") and Path(found).exists())
+        yield from (found for found in _chain(sys.executable) if found.startswith(f"{path}/"))
+
+
 def _walk(root: str, without: Collection[str]) -> Iterator[str]:
+    library = sysconfig.get_path("stdlib")
+    importable = {os.path.realpath(path) for path in sys.path}
     yield root
     if Path(root).is_symlink() or not Path(root).is_dir():
         return
     for directory, folders, files in os.walk(root):
-        is_site = Path(directory).name in ("site-packages", "dist-packages")
-        folders[:] = sorted(n for n in folders if n not in _LEFT_OUT and not (is_site and n in without))
+        left_out = set(_LEFT_OUT)
+        if Path(directory).name in ("site-packages", "dist-packages"):
+            if os.path.realpath(directory) not in importable:
+                folders[:] = []
+                continue  # those of the interpreter below a virtual environment, which does not use them
+            left_out |= set(without)
+        if directory == library:
+            left_out |= _NOT_FOR_CALLS | {name for name in folders if name.startswith("config-")}
+        folders[:] = sorted(set(folders) - left_out)
         yield from (f"{directory}/{name}" for name in (*folders, *sorted(files)))
 
 

@@ -20,11 +20,19 @@ _LONGEST_PAUSE_S: Final = 0.01
 _CAP_SYS_PTRACE: Final = 19
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _LANDLOCK_CREATE, _LANDLOCK_RESTRICT_SELF = 444, 446
+_LANDLOCK_ADD_RULE: Final = 445
 _SCOPE_SIGNALS: Final = 2
+_REFER: Final = 1 << 13
+_PATH_BENEATH: Final = 1
 
 
 class _Ruleset(ctypes.Structure):
     _fields_ = (("files", ctypes.c_uint64), ("net", ctypes.c_uint64), ("scoped", ctypes.c_uint64))
+
+
+class _PathBeneath(ctypes.Structure):
+    _pack_ = 1
+    _fields_ = (("allowed", ctypes.c_uint64), ("parent", ctypes.c_int32))
 
 
 def adopt_orphans() -> None:
@@ -35,11 +43,15 @@ def adopt_orphans() -> None:
 def confine_signals() -> None:
     """Let the calling process, and what it starts, send signals to each other only (Landlock 6)."""
     linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
-    ruleset = _Ruleset(0, 0, _SCOPE_SIGNALS)
+    # a layer that does not speak of it forbids to move files between directories, whatever others say
+    ruleset = _Ruleset(_REFER, 0, _SCOPE_SIGNALS)
     fd = linux.syscall(_LANDLOCK_CREATE, ruleset, ctypes.sizeof(ruleset), 0)
+    root = os.open("/", os.O_PATH | os.O_CLOEXEC)
     try:
+        linux.syscall(_LANDLOCK_ADD_RULE, fd, _PATH_BENEATH, _PathBeneath(_REFER, root), 0)
         linux.syscall(_LANDLOCK_RESTRICT_SELF, fd, 0)
     finally:
+        os.close(root)
         os.close(fd)
 
 

@@ -7,6 +7,7 @@ import shutil
 import socket
 import stat
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,8 @@ DEFAULT_HOST: Final = "unix:///var/run/docker.sock"
 
 _TIMEOUT_S: Final = 60.0
 _PROBE_S: Final = 5.0
+_REMOVALS: Final = 5
+_AGAIN_S: Final = 0.1
 
 
 class Engine:
@@ -151,15 +154,24 @@ class Engine:
 
     def remove(self, container: str) -> None:
         """Kill and remove a container; one that is gone, or that another remover has, is no error."""
-        try:
-            self._api.remove_container(container, force=True, v=True)
-        except self._not_found:
-            return
-        except self._api_error as error:
-            if error.status_code != 409:  # its removal is under way
-                _log.warning("container %s could not be removed: %s", container[:12], _reason(error))
-        except self._errors as error:
-            _log.warning("container %s could not be removed: %s", container[:12], error)
+        reason: object = ""
+        for _ in range(_REMOVALS):
+            try:
+                self._api.remove_container(container, force=True, v=True)
+            except self._not_found:
+                return
+            except self._api_error as error:
+                if error.status_code == 409 and "in progress" in _reason(error):
+                    return
+                # it was just about to end by itself, and the engine stumbles over that
+                reason = _reason(error)
+                time.sleep(_AGAIN_S)
+            except self._errors as error:
+                reason = error
+                break
+            else:
+                return
+        _log.warning("container %s could not be removed: %s", container[:12], reason)
 
     def find(self, labels: Iterable[str] = (MARK,)) -> list[dict[str, Any]]:
         """Return the containers that have all these labels, running or not."""

@@ -18,12 +18,15 @@ _log = logging.getLogger(__name__)
 
 _SHORT_S: Final = 0.05
 
-_SHAPES: Final = 8
+_REMOVALS_WAITING: Final = 8
+"""How many used containers may wait for their removal before callers have to wait too."""
+
+_SHAPES: Final = 4
 """How many shapes have containers waiting at a time; the one that was not used for longest goes first."""
 
 
 class Pool:
-    """Keeps containers ready, and removes used ones, in one background thread.
+    """Keeps containers ready, and removes used ones, each in a background thread.
 
     Args:
         engine: where the containers are.
@@ -44,9 +47,8 @@ class Pool:
         self._waiting: dict[Shape, deque[Container]] = {}
         """In the order of last use, the latest at the end."""
         self._alive: set[Container] = set()
-        self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._idle = threading.Event()
+        self._filler = _Worker("novum-docker-pool")
+        self._remover = _Worker("novum-docker-remover")
         self._closed = False
 
     def take(self, shape: Shape) -> Container:
@@ -64,11 +66,12 @@ class Pool:
         return self._fresh(shape)
 
     def give_back(self, container: Container) -> None:
-        """Have a container removed, soon if its call is over, else at once."""
-        if container.over:
-            self._do(lambda: self._remove(container))
-        else:
+        """Have a container removed: soon if its call is over, else, or if many wait for it, at once."""
+        container.hang_up()
+        if not container.over or self._remover.n_tasks >= _REMOVALS_WAITING:
             self._remove(container)
+        else:
+            self._remover.do(lambda: self._remove(container))
 
     def refill(self, shape: Shape, *, after: threading.Event | None = None) -> None:
         """Ask for waiting containers of a shape; returns at once.
@@ -81,13 +84,17 @@ class Pool:
             if self._closed:
                 return
             self._waiting[shape] = self._waiting.pop(shape, deque())
-        self._do(lambda: self._fill(shape, after))
+        self._filler.do(lambda: self._fill(shape, after))
 
     def settle(self, *, timeout_s: float) -> bool:
-        """Wait until the background thread has nothing to do; return whether that was in time."""
-        done = threading.Event()
-        self._do(done.set)
-        return done.wait(timeout_s)
+        """Wait until the background threads have nothing to do; return whether that was in time."""
+        deadline = time.monotonic() + timeout_s
+        for worker in (self._filler, self._remover):  # in this order: filling may leave something over
+            done = threading.Event()
+            worker.do(done.set)
+            if not done.wait(max(0.0, deadline - time.monotonic())):
+                return False
+        return True
 
     def idle_memory_mb(self) -> float:
         """Return the memory that waiting containers hold."""
@@ -112,12 +119,10 @@ class Pool:
             self._closed = True
             containers = list(self._alive)
             self._waiting.clear()
-            thread, self._thread = self._thread, None
         for container in containers:
             container.hang_up()  # all at once: each then ends by itself while the others are removed
-        if thread is not None:
-            self._tasks.put(None)
-            thread.join()
+        self._filler.end()
+        self._remover.end()
         for container in containers:
             self._remove(container)
 
@@ -141,24 +146,7 @@ class Pool:
         with self._lock:
             self._alive.discard(container)
 
-    def _do(self, task: Callable[[], None]) -> None:
-        with self._lock:
-            if self._closed:
-                return
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="novum-docker-pool", daemon=True)
-                self._thread.start()
-        self._tasks.put(task)
-
-    # what follows runs in the background thread
-
-    def _work(self) -> None:
-        while (task := self._tasks.get()) is not None:
-            try:
-                task()
-            except InfrastructureError as error:
-                # the next call meets the same trouble by itself, and tells of it
-                _log.info("no container could be made ready: %s", error)
+    # what follows runs in the filler's thread
 
     def _fill(self, shape: Shape, after: threading.Event | None) -> None:
         if after is not None:
@@ -197,3 +185,54 @@ class Pool:
             held -= last.used_mb
             surplus.append(last)
         return surplus
+
+
+class _Worker:
+    """A thread that does one thing after the other; it starts with the first."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._lock = threading.Lock()
+        self._tasks: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._ended = False
+
+    @property
+    def n_tasks(self) -> int:
+        """How many things are still to be done."""
+        return self._tasks.qsize()
+
+    def do(self, task: Callable[[], None]) -> None:
+        """Have `task` done, unless this has ended."""
+        with self._lock:
+            if self._ended:
+                return
+            self._tasks.put(task)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+                self._thread.start()
+
+    def end(self) -> None:
+        """Do what is under way to its end, and nothing more."""
+        with self._lock:
+            self._ended = True
+            thread, self._thread = self._thread, None
+            if thread is not None:
+                self._tasks.put(_nothing)
+        if thread is not None:
+            thread.join()
+
+    def _work(self) -> None:
+        while True:
+            task = self._tasks.get()
+            if self._ended:
+                return
+            try:
+                task()
+            except InfrastructureError as error:
+                # the next call meets the same trouble by itself, and tells of it
+                _log.info("no container could be made ready: %s", error)
+
+
+def _nothing() -> None:
+    """Wake a worker up."""

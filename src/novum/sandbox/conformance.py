@@ -154,7 +154,6 @@ def shows_no_host_secret(sandbox: Sandbox) -> None:
             str(host.secret),
             f"/proc/{host.pid}/environ",
             "/etc/shadow",
-            "/etc/hostname",
             str(Path.home()),
         ]
         paths += [

@@ -8,7 +8,7 @@ from typing import Final
 from novum.core.errors import InfrastructureError, SandboxUnavailableError, UsageError
 from novum.sandbox.base import Attestation, Sandbox
 
-STRENGTH: Final = ("namespace", "landlock")
+STRENGTH: Final = ("docker", "namespace", "landlock")
 """The backends, strongest first."""
 
 DEGRADED: Final = frozenset({"landlock"})

@@ -1,5 +1,6 @@
 """Files come out of a finished sandbox; links, devices and surprises stay in it."""
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -491,7 +492,8 @@ def build(tree, folder: Path, secret: Path) -> None:
                 case "pipe", _:
                     os.mkfifo(path)
                 case "socket", _:
-                    with socket.socket(socket.AF_UNIX) as listener:
+                    # a path to a socket is short: a long name stays away
+                    with socket.socket(socket.AF_UNIX) as listener, contextlib.suppress(OSError):
                         listener.bind(f"/proc/self/fd/{open_dir(folder)}/{name}")
                 case "device", _:
                     if os.geteuid() == 0:

@@ -22,8 +22,8 @@ _NOT_PROMISED: Final = {
     "numbers_of_processes_hidden": "which process numbers exist, and whose they are, can be asked for, "
     "though nothing in /proc but a few files of its own can be opened",
     "scratch_sized": "the scratch lies on the host's disk and is looked through every 20 ms, or for a tenth "
-    "of the time where that takes longer: until then a call can write beyond its limit. A file that has "
-    "lost its name and is only mapped counts as far as it is mapped",
+    "of the time where that takes longer: until then a call can write beyond its limit, as seen by some "
+    "tens of MB. A file that has lost its name and is only mapped counts as far as it is mapped",
     "granted_hosts": "no socket can be had, so hosts that a tool was granted cannot be served",
     "shared_memory": "POSIX shared memory and named semaphores, and with them the locks and queues of "
     "multiprocessing, cannot be had",

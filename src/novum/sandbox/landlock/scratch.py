@@ -21,7 +21,7 @@ from novum.sandbox.walk import open_beneath
 _PREFIX: Final = "novum-landlock-"
 _LOCK: Final = "owner"
 _BLOCK: Final = 512
-_MEGABYTE: Final = 1 << 20
+_MOST_OPEN: Final = 200
 WORK: Final = "work"
 TEMPORARY: Final = "tmp"
 
@@ -204,18 +204,16 @@ def measure(directory: str, *, held: dict[tuple[int, int], int], most: Content) 
     seen = dict(held)
     total, entries = sum(seen.values()), 0
     top = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    waiting = ["."]
-    try:
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.close, top)
+        # opened from the one above as long as there are few: the way from the top may be long
+        waiting: list[tuple[str, int | None]] = [(".", None)]
+        stack.callback(_close_all, waiting)
         while waiting:
-            path = waiting.pop()
-            try:
-                fd = open_beneath(top, path, os.O_RDONLY | os.O_DIRECTORY)
-            except (FileNotFoundError, NotADirectoryError):
-                continue  # it was there a moment ago
-            except OSError as error:
-                if error.errno in (errno.ELOOP, errno.EAGAIN, errno.EXDEV):
-                    continue  # it was replaced by a link, or moved: the next look finds it
-                raise HiddenError(error.strerror) from error
+            path, opened = waiting.pop()
+            fd = opened if opened is not None else _look_into(top, path)
+            if fd is None:
+                continue
             try:
                 for name in os.listdir(fd):  # noqa: PTH208  (by descriptor)
                     entries += 1
@@ -228,16 +226,37 @@ def measure(directory: str, *, held: dict[tuple[int, int], int], most: Content) 
                     total += size - seen.get(inode, 0)
                     seen[inode] = size
                     if stat.S_ISDIR(found.st_mode):
-                        waiting.append(f"{path}/{name}")
+                        inner = _look_into(fd, name) if len(waiting) < _MOST_OPEN else None
+                        waiting.append((f"{path}/{name}", inner))
                     if total > most.allocated or entries > most.entries:
                         return Content(total, entries)
             except PermissionError as error:
                 raise HiddenError(error.strerror) from error
             finally:
                 os.close(fd)
-    finally:
-        os.close(top)
     return Content(total, entries)
+
+
+def _close_all(waiting: list[tuple[str, int | None]]) -> None:
+    for _, fd in waiting:
+        if fd is not None:
+            os.close(fd)
+
+
+def _look_into(above: int, path: str) -> int | None:
+    """Open a directory, or return None if it is not there any more.
+
+    Raises:
+        HiddenError: it is closed to us.
+    """
+    try:
+        return open_beneath(above, path, os.O_RDONLY | os.O_DIRECTORY)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EAGAIN, errno.EXDEV):
+            return None  # it was replaced by a link, or moved: the next look finds it
+        raise HiddenError(error.strerror) from error
 
 
 def held_files(process: str, home: str) -> dict[tuple[int, int], int]:

@@ -62,7 +62,7 @@ def main(control_fd: int) -> NoReturn:
         os.environ["HOME"], os.environ["TMPDIR"] = f"{own}/{scratch.WORK}", f"{own}/{scratch.TEMPORARY}"
         os.chdir(os.environ["HOME"])
         users = _find_users()
-        version = _need_landlock(own_users=users is not None)
+        version = _need_landlock(config.get("landlock_at_most"), own_users=users is not None)
         if users is not None:
             reach.open_the_way(config["visible"])
         family.adopt_orphans()
@@ -130,13 +130,15 @@ def _find_users() -> range | None:
     return range(min(ends) - _FEWEST_UIDS, min(ends)) if min(ends) > 8 * _FEWEST_UIDS else None
 
 
-def _need_landlock(*, own_users: bool) -> int:
-    """Return the version of the kernel's Landlock.
+def _need_landlock(at_most: int | None, *, own_users: bool) -> int:
+    """Return the version of the kernel's Landlock; `at_most` stands for an older kernel, in trials.
 
     Raises:
         OSError: it is too old for what it alone must hold here.
     """
     version = landlock_rules.abi()
+    if at_most is not None:
+        version = min(version, at_most)
     if version == 0:
         raise OSError(
             0, "this kernel has no Landlock, or it is not enabled (boot parameter lsm=landlock,...)"

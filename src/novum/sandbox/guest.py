@@ -147,7 +147,8 @@ def limit(limits: dict[str, Any], *, count_processes: bool = True, gpu: bool = F
         ceiling = resource.getrlimit(kind)[1]
         if ceiling != resource.RLIM_INFINITY:
             value = min(value, ceiling)
-        resource.setrlimit(kind, (value, value))
+        if resource.getrlimit(kind) != (value, value):  # gVisor refuses to set some, even to what they are
+            resource.setrlimit(kind, (value, value))
 
 
 def run(request: dict[str, Any]) -> NoReturn:

@@ -40,6 +40,9 @@ _KILL_TIMEOUT_S: Final = 10.0
 _FILES_TIMEOUT_S: Final = 300.0
 _MEGABYTE: Final = 1 << 20
 _CHUNK: Final = 1 << 16
+_GO_FAILED: Final = 2
+"""How a program in Go ends that can have no more threads or memory."""
+
 _ROOM_MB: Final = 2048
 """Memory for the first process of a profile whose need is not known yet; see `Container.start`."""
 
@@ -55,7 +58,9 @@ class _SilentError(Exception):
 class Container:
     """A started container, its first process, and the connection to it."""
 
-    def __init__(self, engine: Engine, container: str, connection: socket.socket, shape: Shape) -> None:
+    def __init__(
+        self, engine: Engine, container: str, connection: socket.socket, shape: Shape, *, gvisor: bool
+    ) -> None:
         self.id = container
         self.shape = shape
         self.base_mb = 0
@@ -65,6 +70,7 @@ class Container:
         self.used_mb = 0.0
         self.over = False
         """Whether every process of its call is known to be gone."""
+        self._gvisor = gvisor
         self._engine = engine
         self._connection = connection
         self._reader = FrameReader()
@@ -88,7 +94,7 @@ class Container:
         config = container_config(shape, machine, base_mb=room, labels=own_labels())
         container = engine.create(config)
         try:
-            self = cls(engine, container, engine.attach(container), shape)
+            self = cls(engine, container, engine.attach(container), shape, gvisor=machine.gvisor)
         except BaseException:
             engine.remove(container)
             raise
@@ -139,6 +145,7 @@ class Container:
             "memory_bytes": limits.memory_mb * _MEGABYTE,
             "scratch_bytes": job.scratch_mb * _MEGABYTE,
             "cpu_s": limits.cpu_s,
+            "processes": limits.processes,
             "collect": asdict(caps_of(limits)) if request.collect_into is not None else None,
         }
         try:
@@ -232,6 +239,13 @@ class Container:
             if code != 128 + signal.SIGKILL:
                 break
             time.sleep(0.05)
+        if self._gvisor and code == _GO_FAILED:
+            # its kernel is a program of ours on the host, and what it may have the call has used up
+            outcome.verdict = (
+                CallStatus.TOO_MANY_PROCESSES,
+                f"gVisor's kernel could not go on (code {code}): most likely for too many processes",
+            )
+            return
         if code == 128 + signal.SIGKILL:
             outcome.verdict = (CallStatus.KILLED, "killed from outside the sandbox")
             return
@@ -337,6 +351,11 @@ def _note(ended: dict[str, Any], limits: Limits, outcome: Outcome) -> None:
         outcome.verdict = (CallStatus.OUT_OF_MEMORY, f"used more than {limits.memory_mb} MB of memory")
     elif broke == "cpu":
         outcome.verdict = (CallStatus.TIMEOUT, f"used more than {limits.cpu_s:g} s of processor time")
+    elif broke == "processes":
+        outcome.verdict = (
+            CallStatus.TOO_MANY_PROCESSES,
+            f"had more than {limits.processes} processes and threads",
+        )
     elif broke == "answer":
         outcome.verdict = (CallStatus.OUTPUT_LIMIT, f"answered more than {limits.result_kb} kB")
     elif broke == "scratch":

@@ -177,6 +177,7 @@ def _host_config(shape: Shape, machine: Machine, *, base_mb: int) -> dict[str, A
             {"Name": "nofile", "Soft": _FILES, "Hard": _FILES},
             {"Name": "memlock", "Soft": 0, "Hard": 0},
             {"Name": "msgqueue", "Soft": 0, "Hard": 0},
+            {"Name": "rtprio", "Soft": 0, "Hard": 0},
         ],
         "LogConfig": {"Type": "none"},
         "RestartPolicy": {"Name": "no"},

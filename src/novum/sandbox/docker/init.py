@@ -65,7 +65,7 @@ def main(raw: str) -> NoReturn:
     work = os.open(WORK, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     meter = Meter(SCRATCH)
     threads = count_threads()
-    call = _fork(config, counted=meter.version > 0)
+    call = _fork(config)
     start = meter.read()
     _say(
         Kind.READY,
@@ -141,7 +141,7 @@ class _Call:
     """The limit for which it was ended."""
 
 
-def _fork(config: dict[str, Any], *, counted: bool) -> _Call:
+def _fork(config: dict[str, Any]) -> _Call:
     """Fork the process of the call: it waits for its job."""
     job, theirs = socket.socketpair()
     result, their_result = os.pipe2(os.O_CLOEXEC)
@@ -149,7 +149,7 @@ def _fork(config: dict[str, Any], *, counted: bool) -> _Call:
     stderr, their_stderr = os.pipe2(os.O_CLOEXEC)
     pid = os.fork()
     if pid == 0:
-        _serve([theirs.detach(), their_result, their_stdout, their_stderr], config, counted=counted)
+        _serve([theirs.detach(), their_result, their_stdout, their_stderr], config)
     theirs.close()
     for fd in (their_result, their_stdout, their_stderr):
         os.close(fd)
@@ -159,7 +159,7 @@ def _fork(config: dict[str, Any], *, counted: bool) -> _Call:
     return _Call(pid, job, outputs, answer)
 
 
-def _serve(fds: list[int], config: dict[str, Any], *, counted: bool) -> NoReturn:
+def _serve(fds: list[int], config: dict[str, Any]) -> NoReturn:
     """Be the call: receive the job, lay out the files, run it; never returns."""
     try:
         os.setsid()
@@ -179,7 +179,7 @@ def _serve(fds: list[int], config: dict[str, Any], *, counted: bool) -> NoReturn
         guest.prepare(request | {"proxied": False}, job, work=WORK)
         job.close()
         # the container's own limit on processes counts the call alone; the user's would count them all
-        guest.limit(request["limits"], count_processes=not counted, gpu=config["gpu"])
+        guest.limit(request["limits"], count_processes=False, gpu=config["gpu"])
     except (OSError, ValueError) as error:
         os.write(2, f"the call could not be prepared: {error}".encode("utf-8", "backslashreplace")[:500])
         os._exit(70)
@@ -265,6 +265,8 @@ def _watch(call: _Call, terms: dict[str, Any], meter: Meter, start: Usage) -> in
         call.broke = "memory"
     elif call.cpu_s > terms["cpu_s"]:
         call.broke = "cpu"
+    elif usage.processes > terms["processes"]:
+        call.broke = "processes"
     elif usage.scratch > terms["scratch_bytes"]:
         call.broke = "scratch"
     elif call.answer.over:

@@ -27,6 +27,8 @@ class Usage:
     scratch: int
     """Bytes in scratch files."""
     cpu_s: float
+    processes: int = 0
+    """Of the call, threads counted too; 0 where the container's control group counts them."""
 
 
 class Meter:
@@ -60,8 +62,8 @@ class Meter:
             found = os.fstatvfs(fd)
             scratch += (found.f_blocks - found.f_bfree) * found.f_frsize
         if not self.version:
-            memory, cpu_s = _add_up()
-            return Usage(memory, scratch, cpu_s)
+            memory, cpu_s, processes = _add_up()
+            return Usage(memory, scratch, cpu_s, processes)
         counters = _pairs(self._memory)
         private = counters["rss"] if self.version == 1 else counters["anon"]
         memory = max(0, private + counters["shmem"] - scratch)
@@ -83,10 +85,13 @@ def _pairs(fd: int) -> dict[str, int]:
     return {name: int(value) for name, _, value in (line.partition(" ") for line in lines)}
 
 
-def _add_up() -> tuple[int, float]:
-    """Return the resident memory in bytes and the processor time in seconds of all but the first process."""
+def _add_up() -> tuple[int, float, int]:
+    """Return resident memory in bytes, processor time in seconds, and the number of processes and threads.
+
+    Of all but the first process.
+    """
     page, ticks = os.sysconf("SC_PAGESIZE"), os.sysconf("SC_CLK_TCK")
-    memory, cpu = 0, 0
+    memory, cpu, processes = 0, 0, 0
     for name in os.listdir("/proc"):  # noqa: PTH208
         if not name.isdigit() or name == "1":
             continue
@@ -96,4 +101,5 @@ def _add_up() -> tuple[int, float]:
             continue  # it has just ended
         memory += int(fields[21]) * page
         cpu += sum(int(field) for field in fields[11:15])
-    return memory, cpu / ticks
+        processes += int(fields[17])
+    return memory, cpu / ticks, processes

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import os
 import shutil
 import socket
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from novum.core.calls import CallStatus
 from novum.core.errors import SandboxBrokenError, SandboxUnavailableError, UsageError
 from novum.sandbox.base import Attestation, Limits, Profile, SandboxRequest, SandboxResult
 from novum.sandbox.docker.container import Container, ContainerLostError
@@ -45,6 +47,12 @@ POOL_MB: Final = 2048
 
 _ATTEMPTS: Final = 3
 _PROXY_SOCKET: Final = "proxy"
+# unshare of mounts and users, unshare of users; mount of nothing on nothing; a new root
+_NAMESPACE_CALLS: Final = {
+    "x86_64": ((272, [0x10020000]), (272, [0x10000000]), (165, [0, 0, 0, 0, 0]), (161, [0])),
+    "aarch64": ((97, [0x10020000]), (97, [0x10000000]), (40, [0, 0, 0, 0, 0]), (51, [0])),
+}
+
 _BOOTSTRAP: Final = (
     "import sys; own, raw = sys.argv[1:3]; sys.path[:0] = [own] if own else []; "
     "from novum.sandbox.docker.init import main; main(raw)"
@@ -163,6 +171,8 @@ class DockerSandbox:
         with self._attesting:
             if self._attestation is None:
                 seen = attest(self)
+                if self._gvisor:
+                    seen = self._judge_by_effect(seen)
                 self._attestation = replace(seen, warnings=(*seen.warnings, *self._warnings()))
             return self._attestation
 
@@ -180,7 +190,7 @@ class DockerSandbox:
             "memory_mb": f"{group}, "
             + ("watchdog on resident memory" if self._gvisor else "watchdog on its counters")
             + ", RLIMIT_DATA",
-            "processes": "RLIMIT_NPROC" if self._gvisor else group,
+            "processes": "watchdog on their number" if self._gvisor else group,
             "wall_s": "kill by the container's first process, else by the engine",
             "cpu_s": "RLIMIT_CPU, watchdog",
             "output_kb": "bounded reading",
@@ -378,6 +388,31 @@ class DockerSandbox:
             raise SandboxBrokenError(f"no socket for the network proxy: {error}") from error
         return stack.enter_context(FilteringProxy(listener, request.hosts)), str(inner)
 
+    def _judge_by_effect(self, seen: Attestation) -> Attestation:
+        """Judge gVisor's answers to system calls by what they did to the host, which it lets none reach.
+
+        It has no filter inside that could be seen: its own kernel answers, and much "succeeds" there.
+        """
+        before = _mounts()
+        answers = [
+            self.run_unattested(
+                SandboxRequest("novum.sandbox.probes:call_kernel", {"number": number, "arguments": arguments})
+            )
+            for number, arguments in _NAMESPACE_CALLS[os.uname().machine]
+        ]
+        inside = self.run_unattested(SandboxRequest("platform:release", {})).value
+        ran = all(answer.status is CallStatus.OK for answer in answers)
+        kept = ran and inside not in ("", None, self._engine.versions["kernel"]) and _mounts() == before
+        said = (
+            f"kernel {inside} inside, {self._engine.versions['kernel']} outside; "
+            f"the host's mounts after unshare and mount: {'as before' if _mounts() == before else 'changed'}"
+        )
+        return replace(
+            seen,
+            checks={**seen.checks, "system_calls_filtered": kept},
+            seen={**seen.seen, "system_calls_filtered": said},
+        )
+
     def _require_attestation(self) -> None:
         attestation = self._attestation or self.attest()
         if not attestation.passed:
@@ -395,6 +430,15 @@ class DockerSandbox:
         yield from find_warnings(versions)
         if self._engine.host.startswith("tcp://"):
             yield f"the engine at {self._engine.host} is reached without encryption or a password"
+
+
+def _mounts() -> list[str]:
+    return sorted(
+        line
+        for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+        # those of containers come and go
+        if "overlay" not in line and "/containers/" not in line
+    )
 
 
 def _end_all(pool: Pool, engine: Engine) -> None:

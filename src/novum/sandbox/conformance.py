@@ -193,7 +193,7 @@ def gives_no_privilege(sandbox: Sandbox) -> None:
 
 
 def gives_an_empty_writable_scratch(sandbox: Sandbox) -> None:
-    """The code starts in a writable directory, new, with empty in/ and out/; temporary files have a place too."""
+    """The code starts in a new writable directory with empty in/ and out/; temporary files have a place."""
     seen = _ask(sandbox, "survey", paths=[], canary=secrets.token_hex(8), port=9).value
     _expect(seen["directory"] in seen["scratch"] and len(seen["scratch"]) >= 2, seen)
     for directory in (IN_DIRECTORY, OUT_DIRECTORY):

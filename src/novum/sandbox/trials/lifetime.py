@@ -167,15 +167,17 @@ def _count() -> dict[str, int]:
         path for path in (Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup/pids"), Path("/sys/fs/cgroup"))
         if path.is_dir()
     ]  # fmt: skip
+    own = os.getpid()
+    ours = (f"novum-*/{own}/*", f"*novum*-{own}-*")
     mounts = Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
     places = [Path(tempfile.gettempdir()), Path("/dev/shm")]  # noqa: S108
     return {
         "processes": len(processes_of(os.getpid())),
         "descriptors": len(os.listdir("/proc/self/fd")),  # noqa: PTH208
-        # other programs of the machine mount and write too: only what bears our name, or a call's place
-        "mounts": sum("novum" in line or " /work " in line for line in mounts),
-        "files": sum(1 for place in places for _ in place.glob("*novum*")),
-        "groups": sum(1 for path in groups for _ in path.rglob("novum-*/call-*")),
+        # others of the machine mount and write too, other sandboxes among them: only what is ours counts
+        "mounts": sum(" /work " in line or f"novum-{own}" in line for line in mounts),
+        "files": sum(1 for place in places for form in ours for _ in place.glob(form)),
+        "groups": sum(1 for path in groups for _ in path.rglob(f"novum-{own}-*/call-*")),
     }
 
 

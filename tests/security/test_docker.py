@@ -667,3 +667,36 @@ def test_a_container_is_given_no_more_than_its_shape(machine):
     proxied = _config(machine, Profile(), proxy="/private/one")["HostConfig"]["Mounts"]
     assert proxied[-1]["Source"] == "/private/one"
     assert proxied[-1]["ReadOnly"]
+
+
+# gVisor
+
+
+@pytest.fixture(scope="module")
+def gvisor(host):
+    engine = Engine(host)
+    there = "runsc" in engine.runtimes
+    engine.close()
+    if not there:
+        pytest.skip("this engine has no runtime 'runsc'")
+    with DockerSandbox(host=host, runtime="runsc", pool_size=1) as opened:
+        yield opened
+
+
+@pytest.mark.slow
+def test_gvisor_keeps_every_promise(gvisor):
+    attestation = gvisor.attest()
+    assert attestation.passed, attestation.broken
+    assert attestation.versions["runtime"] == "runsc"
+    assert "kernel" in attestation.seen["system_calls_filtered"]
+    assert not any("runc" in warning for warning in attestation.warnings)
+
+
+@pytest.mark.slow
+def test_files_leave_gvisor(gvisor, hostile, tmp_path):
+    into = tmp_path / "into"
+    into.mkdir()
+    result = ask(gvisor, "hostile_docker:replace_what_is_imported", profile=hostile, into=into)
+    assert (result.status, result.value) == (CallStatus.OK, "replaced"), result
+    assert [file.name for file in result.artifacts if file.name.endswith(".py")], result
+    assert {refused.reason for refused in result.refused} >= {"it is a symbolic link"}, result

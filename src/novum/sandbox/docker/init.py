@@ -11,6 +11,7 @@ It keeps nothing that the call says: what is over a limit is read and dropped.
 
 import codecs
 import contextlib
+import errno
 import json
 import os
 import resource
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from novum.core.errors import SandboxBrokenError, SandboxUnavailableError
-from novum.sandbox import guest, linux
+from novum.sandbox import guest, linux, walk
 from novum.sandbox.docker.frames import PAYLOAD_BYTES, PROTOCOL, Kind, encode, read_terms
 from novum.sandbox.docker.meter import Meter, Usage
 from novum.sandbox.walk import Caps, Found, find_files, open_directory
@@ -63,6 +64,7 @@ def main(raw: str) -> NoReturn:
     for codec in ("ascii", "utf-8", "unicode_escape"):
         codecs.lookup(codec)  # each is a module, loaded on first use
     work = os.open(WORK, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    _see_to_the_walk(work)
     meter = Meter(SCRATCH)
     threads = count_threads()
     call = _fork(config)
@@ -338,6 +340,31 @@ def _take_out(work: int, terms: dict[str, Any]) -> None:
             except (SandboxBrokenError, SandboxUnavailableError) as error:
                 problem = str(error)
     _say(Kind.DONE, problem)
+
+
+def _see_to_the_walk(work: int) -> None:
+    """Where the kernel has no ``openat2``, as gVisor, let the walk for files do without.
+
+    Elsewhere that would be too weak, since a name may change between two looks. Here nobody is left who
+    could change one, and no mount can have been made: a name at a time, no link followed, is enough.
+    """
+    try:
+        os.close(walk.open_beneath(work, ".", os.O_PATH))
+    except OSError as error:
+        if error.errno != errno.ENOSYS:
+            raise
+        walk.open_beneath = _open_one
+
+
+def _open_one(directory_fd: int, name: str, flags: int) -> int:
+    if "/" in name or name == "..":
+        raise OSError(errno.EXDEV, "not a name of one part")
+    quietly = os.O_NOFOLLOW | os.O_CLOEXEC | (0 if flags & os.O_PATH else os.O_NONBLOCK | os.O_NOCTTY)
+    fd = os.open(name, flags | quietly, dir_fd=directory_fd)
+    if os.fstat(fd).st_dev != os.fstat(directory_fd).st_dev:
+        os.close(fd)
+        raise OSError(errno.EXDEV, "on another file system")
+    return fd
 
 
 def _send_file(found: Found) -> None:

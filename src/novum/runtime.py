@@ -12,7 +12,7 @@ from novum.core.errors import NotFoundError, StoreError
 from novum.core.events import Event
 from novum.core.goals import Goal
 from novum.core.record import CampaignRecord
-from novum.core.settings import Settings, load_settings
+from novum.core.settings import Settings, load_settings, user_cache
 
 if TYPE_CHECKING:
     from novum.knowledge_base import KnowledgeBase
@@ -119,6 +119,7 @@ class Workspace:
             pool_mb=settings.sandbox_pool_mb,
             docker_host=settings.docker_host,
             docker_runtime=settings.docker_runtime,
+            remember_in=user_cache() / "attestations.json",
         )
 
     @cached_property

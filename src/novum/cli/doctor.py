@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
@@ -153,8 +153,14 @@ def find_version(package: str) -> str | None:
 
 def check_sandbox(workspace: "Workspace") -> Iterator[Finding]:
     """Run the sandbox's probes and say what each saw."""
+    from novum import sandbox
+
+    settings = workspace.settings
     try:
-        seen = workspace.sandbox.attest()
+        # probed anew, whatever an earlier process has seen
+        opened = sandbox.open_sandbox(settings.sandbox, replace(workspace.sandbox_options, remember_in=None))
+        seen = opened.attest()
+        opened.close()
     except InfrastructureError as error:
         yield Finding("sandbox", workspace.settings.sandbox, State.BROKEN, "no isolation", str(error))
         return

@@ -21,6 +21,12 @@ def user_file() -> Path:
     return Path(base) / "novum" / "novum.toml"
 
 
+def user_cache() -> Path:
+    """Return the folder for what can be made again; it need not exist."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path("~/.cache").expanduser())
+    return Path(base) / "novum"
+
+
 class Settings(BaseSettings):
     """What can be set once for all commands.
 

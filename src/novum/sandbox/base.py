@@ -196,6 +196,14 @@ class Sandbox(Protocol):
         """Run the probes inside this backend and return what was seen; cached per process."""
         ...
 
+    def adopt(self, attestation: Attestation) -> None:
+        """Take what an earlier process saw of this very backend, instead of probing again."""
+        ...
+
+    def versions(self) -> dict[str, str]:
+        """Return what this backend is made of: kernel, engine, runtime."""
+        ...
+
     def idle_memory_mb(self) -> float:
         """Return the memory that is held for the next calls now, shared pages counted once."""
         ...

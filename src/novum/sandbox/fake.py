@@ -93,6 +93,13 @@ class FakeSandbox:
             seen={"isolates": "the fake runs in our own process"},
         )
 
+    def adopt(self, attestation: Attestation) -> None:
+        """Do nothing: whatever was seen elsewhere, the fake isolates nothing."""
+
+    def versions(self) -> dict[str, str]:
+        """Return nothing: there is nothing that it is made of."""
+        return {}
+
     def idle_memory_mb(self) -> float:
         """Return zero: nothing is kept."""
         return 0.0

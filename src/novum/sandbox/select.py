@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from novum.core.errors import InfrastructureError, SandboxUnavailableError, UsageError
@@ -29,6 +30,8 @@ class SandboxOptions:
     """Address of the Docker engine; None for the usual one."""
     docker_runtime: str | None = None
     """Runtime of the containers, as ``runsc`` for gVisor; None for the engine's own."""
+    remember_in: Path | None = None
+    """File that keeps attestations from one process to the next for some hours; None probes each time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +62,12 @@ def open_sandbox(name: str = "auto", options: SandboxOptions | None = None) -> S
     options = options or SandboxOptions()
     if name != "auto":
         _check_name(name)
-        return _attested(_make(name, options))
+        return _attested(_make(name, options), options)
     reasons = []
     allowed = [name for name in STRENGTH if options.allow_degraded or name not in DEGRADED]
     for candidate in allowed:
         try:
-            return _attested(_make(candidate, options))
+            return _attested(_make(candidate, options), options)
         except InfrastructureError as error:
             reasons.append(f"{candidate}: {error}")
     if not options.allow_degraded and sys.platform == "linux":
@@ -139,9 +142,9 @@ def _make(name: str, options: SandboxOptions) -> Sandbox:
     return LandlockSandbox(pool_size=options.pool_size, pool_mb=options.pool_mb)
 
 
-def _attested(sandbox: Sandbox) -> Sandbox:
+def _attested(sandbox: Sandbox, options: SandboxOptions) -> Sandbox:
     try:
-        attestation = sandbox.attest()
+        attestation = _remembered(sandbox, options) or sandbox.attest()
         if not attestation.passed:
             broken = "; ".join(f"{promise}: {seen}" for promise, seen in attestation.broken.items())
             raise SandboxUnavailableError(
@@ -151,3 +154,20 @@ def _attested(sandbox: Sandbox) -> Sandbox:
         sandbox.close()
         raise
     return sandbox
+
+
+def _remembered(sandbox: Sandbox, options: SandboxOptions) -> Attestation | None:
+    """Return what an earlier process saw of the same backend; else what is seen now, and keep it."""
+    if options.remember_in is None:
+        return None
+    from novum.sandbox.remembered import Remembered, key_of
+
+    kept = Remembered(options.remember_in)
+    key = key_of(sandbox.name, sandbox.versions(), options.docker_host, options.docker_runtime)
+    found = kept.find(key)
+    if found is None:
+        found = sandbox.attest()
+        kept.put(key, found)
+    else:
+        sandbox.adopt(found)
+    return found

@@ -163,6 +163,10 @@ class WarmSandbox:
                 self._attestation = attest(self)
             return self._attestation
 
+    def adopt(self, attestation: Attestation) -> None:
+        """Take what was seen of this very backend earlier; see `novum.sandbox.remembered`."""
+        self._attestation = attestation
+
     def mechanisms(self) -> dict[str, str]:
         """Return what enforces each limit: limit → mechanism."""
         counted = f"{self._groups.mechanism}, " if self._groups else ""

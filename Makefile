@@ -40,6 +40,7 @@ bench: $(TESTING) ## run the benchmarks
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/ledger.py
 	$(BIN)/python benchmarks/sandbox.py
+	$(BIN)/python benchmarks/network.py
 	$(BIN)/python benchmarks/discovery_smoke.py
 
 clean: ## remove what was built, but no workspace

@@ -1,4 +1,4 @@
-"""Layers taken away: the trial that should notice does, so the trials are not blind and the layers are real."""
+"""A layer is taken away, and the trial that should notice does: neither trials nor layers are for show."""
 
 import os
 

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from novum.sandbox.proxy import FilteringProxy, ProxyLimits
+from novum.sandbox.network.proxy import FilteringProxy, ProxyLimits
 
 # answers 1 byte with 1 byte, and "g" with a flood until the client has had enough
 HOST = """

@@ -18,7 +18,7 @@ from novum.runtime import Workspace
 from novum.sandbox import Profile, Sandbox, SandboxRequest, make_sandbox
 from novum.sandbox.select import STRENGTH, SandboxOptions
 
-PROBES = "novum.sandbox.probes"
+PROBES = "novum.sandbox.inside.probes"
 SETS = {
     "rdkit": ("rdkit.Chem",),
     "six libraries": ("rdkit.Chem", "pymatgen.core", "ase.build", "scipy.linalg", "sklearn", "torch"),
@@ -53,10 +53,12 @@ class BareFork:
             [sys.executable, "-c", FORK, *modules], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )  # fmt: skip
-        assert self._process.stdout and self._process.stdout.readline() == "ready\n"
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == "ready\n"
 
     def __call__(self) -> float:
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
         return float(self._process.stdout.readline())

@@ -9,7 +9,7 @@ import stat
 import sys
 from pathlib import Path
 
-from novum.sandbox import linux
+from novum.sandbox.kernel import linux
 
 
 def main(uid: int, arguments: list[str]) -> None:

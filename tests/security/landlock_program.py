@@ -171,7 +171,7 @@ SUPERVISOR = (
     "from novum.sandbox.landlock import LandlockSandbox\n"
     "sandbox = LandlockSandbox()\n"
     "print(sandbox._home.path, flush=True)\n"
-    "sandbox.run_unattested(SandboxRequest('novum.sandbox.probes:run_program',\n"
+    "sandbox.run_unattested(SandboxRequest('novum.sandbox.inside.probes:run_program',\n"
     "    {'arguments': [sys.executable, '-c', sys.argv[2], sys.argv[1]]}))\n"
 )
 
@@ -251,7 +251,7 @@ def any_tree_is_removed(bench):
 def granted_hosts_are_refused(bench):
     """A request with hosts is the caller's error, before anything is launched."""
     with bench.fresh() as fresh:
-        request = SandboxRequest("novum.sandbox.probes:echo", {}, hosts=("example.org",))
+        request = SandboxRequest("novum.sandbox.inside.probes:echo", {}, hosts=("example.org",))
         with pytest.raises(UsageError, match=r"example.org.*namespace or docker"):
             fresh.sandbox.run_unattested(request)
         assert fresh.sandbox._lines == {}

@@ -80,7 +80,7 @@ def engine(host):
 def ask(sandbox, entry, /, *, limits=None, profile=None, into=None, hosts=(), **arguments):
     return sandbox.run(
         SandboxRequest(
-            entry=entry if ":" in entry else f"novum.sandbox.probes:{entry}",
+            entry=entry if ":" in entry else f"novum.sandbox.inside.probes:{entry}",
             arguments=arguments,
             limits=limits or Limits(wall_s=60),
             profile=profile or Profile(),
@@ -241,7 +241,7 @@ def test_a_killed_supervisor_leaves_containers_to_the_next_one(host, engine):
         "sandbox = DockerSandbox(host=sys.argv[1])\n"
         "from novum.sandbox import Profile\nsandbox.warm(Profile())\nsandbox.settle()\n"
         "print('ready', flush=True)\n"
-        "sandbox.run(SandboxRequest('novum.sandbox.probes:pause', {'seconds': 120}))\n"
+        "sandbox.run(SandboxRequest('novum.sandbox.inside.probes:pause', {'seconds': 120}))\n"
     )
     with subprocess.Popen([sys.executable, "-c", program, host], stdout=subprocess.PIPE) as owner:
         assert owner.stdout.readline() == b"ready\n"

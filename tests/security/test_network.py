@@ -57,7 +57,7 @@ def server():
 def fetch(sandbox, urls, hosts):
     return sandbox.run(
         SandboxRequest(
-            "novum.sandbox.code:execute",
+            "novum.sandbox.inside.code:execute",
             {"source": FETCH.format(urls=urls)},
             hosts=hosts,
             limits=Limits(wall_s=60),
@@ -88,7 +88,7 @@ def test_a_grant_opens_no_other_way(sandbox, server):
     ports = {"server": server}
     result = sandbox.run(
         SandboxRequest(
-            "novum.sandbox.attacks:reach_out",
+            "novum.sandbox.inside.attacks:reach_out",
             {"ports": ports, "addresses": []},
             hosts=(f"127.0.0.1:{server}",),
         )

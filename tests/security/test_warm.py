@@ -134,11 +134,11 @@ def test_refill_does_not_block_a_caller(bench):
 
 def test_tables_are_preloaded_and_work_in_a_call(bench):
     """Arrow starts a thread of its allocator; that does not keep its users from being preloaded."""
-    profile = Profile(name="tables", modules=("pandas", "pyarrow.parquet", "novum.sandbox.code"))
+    profile = Profile(name="tables", modules=("pandas", "pyarrow.parquet", "novum.sandbox.inside.code"))
     source = (
         "import sys\npreloaded = 'pandas' in sys.modules\nimport pandas\n"
         "frame = pandas.DataFrame({'x': range(100_000)})\nframe.to_parquet('out/t.parquet')\n"
         "answer = [preloaded, int(pandas.read_parquet('out/t.parquet').x.sum())]\n"
     )
-    result = bench.ask("novum.sandbox.code:execute", profile=profile, source=source)
+    result = bench.ask("novum.sandbox.inside.code:execute", profile=profile, source=source)
     assert result.value == [True, 4999950000], result

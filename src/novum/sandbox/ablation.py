@@ -7,7 +7,7 @@ from dataclasses import replace
 from enum import StrEnum
 
 from novum.sandbox.base import Attestation
-from novum.sandbox.cgroups import Group
+from novum.sandbox.kernel.cgroups import Group
 from novum.sandbox.namespace.backend import NamespaceSandbox
 
 

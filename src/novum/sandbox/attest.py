@@ -174,7 +174,7 @@ def attest(backend: Attestable) -> Attestation:
 
 def _ask(run: Run, entry: str, arguments: dict[str, Any], limits: Limits | None = None) -> SandboxResult:
     request = SandboxRequest(
-        entry=f"novum.sandbox.probes:{entry}", arguments=arguments, limits=limits or Limits(wall_s=20)
+        entry=f"novum.sandbox.inside.probes:{entry}", arguments=arguments, limits=limits or Limits(wall_s=20)
     )
     return run(request)
 

@@ -69,7 +69,7 @@ class SandboxRequest:
     collect_into: Path | None = None
     """Existing directory that receives what the call leaves in `OUT_DIRECTORY`; None takes nothing."""
     hosts: tuple[str, ...] = ()
-    """Network hosts that were granted: ``name``, ``name:port``, ``*.domain``; see `novum.sandbox.proxy`."""
+    """Network hosts that were granted: ``name``, ``name:port``, ``*.domain``; see `network.grants`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ Check = Callable[[Sandbox], None]
 def _ask(
     sandbox: Sandbox, probe: str, *, seed: int = 0, limits: Limits | None = None, **arguments: Any
 ) -> SandboxResult:
-    entry = probe if ":" in probe else f"novum.sandbox.probes:{probe}"
+    entry = probe if ":" in probe else f"novum.sandbox.inside.probes:{probe}"
     return sandbox.run(
         SandboxRequest(entry=entry, arguments=arguments, seed=seed, limits=limits or Limits(wall_s=60))
     )
@@ -78,7 +78,7 @@ def cleans_and_cuts_messages(sandbox: Sandbox) -> None:
 
 def reports_unknown_entries_as_errors(sandbox: Sandbox) -> None:
     """An entry that does not exist, or is not of the form module:function, gives status error."""
-    for entry in ("novum.no_such_module:f", "novum.sandbox.probes:no_such_function", "os:sep", ":"):
+    for entry in ("novum.no_such_module:f", "novum.sandbox.inside.probes:no_such_function", "os:sep", ":"):
         _expect_status(_ask(sandbox, entry), CallStatus.ERROR)
 
 
@@ -321,7 +321,7 @@ def takes_files_in_and_out(sandbox: Sandbox) -> None:
         source.write_bytes(data)
         into.mkdir()
         request = SandboxRequest(
-            "novum.sandbox.probes:copy_file",
+            "novum.sandbox.inside.probes:copy_file",
             {"source": "in/deep/data.bin", "target": "out/deep/Å 1.bin"},
             inputs={"deep/data.bin": source},
             collect_into=into,
@@ -340,7 +340,10 @@ def takes_no_file_that_was_not_asked_for(sandbox: Sandbox) -> None:
     """Links, pipes, sockets, hidden and odd names stay behind, each with its reason; others come."""
     with tempfile.TemporaryDirectory() as into:
         request = SandboxRequest(
-            "novum.sandbox.probes:leave_odd_files", {}, collect_into=Path(into), limits=Limits(wall_s=60)
+            "novum.sandbox.inside.probes:leave_odd_files",
+            {},
+            collect_into=Path(into),
+            limits=Limits(wall_s=60),
         )
         result = sandbox.run(request)
         _expect(result.status is CallStatus.OK, result)

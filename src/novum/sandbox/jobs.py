@@ -27,7 +27,7 @@ _SYSTEM: Final = ("/proc", "/dev", "/sys", "/etc", "/work", "/tmp", "/usr", "/bi
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A request, ready to be sent: see `novum.sandbox.guest` for its form."""
+    """A request, ready to be sent: see `novum.sandbox.inside.guest` for its form."""
 
     request: SandboxRequest
     head: bytes
@@ -69,7 +69,7 @@ def prepare_job(request: SandboxRequest) -> Job:
     arguments = encode_arguments(request.entry, request.arguments)
     check_limits(request.limits)
     if request.hosts:
-        from novum.sandbox.grants import check_grants
+        from novum.sandbox.network.grants import check_grants
 
         check_grants(request.hosts)
     if request.collect_into is not None and not request.collect_into.is_dir():

@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from novum.core.errors import SandboxBrokenError, SandboxUnavailableError, UsageError
-from novum.sandbox import walk
 from novum.sandbox.base import Limits
-from novum.sandbox.collect import collect
-from novum.sandbox.file_names import collision_key, safe_part, safe_path
-from novum.sandbox.intake import REFUSALS_KEPT, Intake
-from novum.sandbox.walk import Caps, Found, Refused, find_files, open_directory
+from novum.sandbox.files import walk
+from novum.sandbox.files.collect import collect
+from novum.sandbox.files.intake import REFUSALS_KEPT, Intake
+from novum.sandbox.files.names import collision_key, safe_part, safe_path
+from novum.sandbox.files.walk import Caps, Found, Refused, find_files, open_directory
 
 CANARY = b"canary-7f3a of the host"
 

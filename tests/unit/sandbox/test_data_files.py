@@ -22,11 +22,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from novum.core.errors import NotFoundError, ToolFailedError, UnitError, UsageError
-from novum.sandbox import parquet_decoder
-from novum.sandbox.array_files import LabelledArray, load_array, load_arrays, save_array, save_arrays
-from novum.sandbox.labels import check_unit, find_pickle
-from novum.sandbox.parquet_decoder import decode
-from novum.sandbox.table_files import TableCaps, load_table, save_table
+from novum.sandbox.files import parquet_decoder
+from novum.sandbox.files.arrays import LabelledArray, load_array, load_arrays, save_array, save_arrays
+from novum.sandbox.files.labels import check_unit, find_pickle
+from novum.sandbox.files.parquet_decoder import decode
+from novum.sandbox.files.tables import TableCaps, load_table, save_table
 
 CAPS = {"rows": 1000, "columns": 10, "cells": 10_000, "size": 1 << 20}
 
@@ -600,7 +600,7 @@ def test_plain_bytes_are_looked_at_without_trouble(raw):
 
 def test_nothing_heavy_is_loaded_to_write_labels():
     code = (
-        "import sys, novum.sandbox.array_files, novum.sandbox.table_files\n"
+        "import sys, novum.sandbox.files.arrays, novum.sandbox.files.tables\n"
         "print({'numpy', 'pandas', 'pyarrow'} & set(sys.modules))"
     )
     done = parquet_decoder.subprocess.run(

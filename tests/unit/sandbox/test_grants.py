@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from novum.core.errors import UsageError
-from novum.sandbox.grants import check_grants, normalise_host, parse_authority, parse_grant, why_not_public
+from novum.sandbox.network.grants import (
+    check_grants,
+    normalise_host,
+    parse_authority,
+    parse_grant,
+    why_not_public,
+)
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ import pytest
 import trustme
 
 from novum.core.errors import ToolFailedError, UsageError
-from novum.sandbox.network import CONNECT_TIMEOUT_S, open_client
-from novum.sandbox.proxy import FilteringProxy, ProxyLimits
+from novum.sandbox.network.client import CONNECT_TIMEOUT_S, open_client
+from novum.sandbox.network.proxy import FilteringProxy, ProxyLimits
 
 SECRET = b"the plain text that no proxy sees"
 
@@ -247,8 +247,8 @@ def test_another_way_out_cannot_be_chosen(granted, option):
 
 
 def test_importing_it_loads_no_http_library():
-    code = "import sys, novum.sandbox.network; print(*sorted(sys.modules))"
+    code = "import sys, novum.sandbox.network.client; print(*sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
-    assert "novum.sandbox.network" in loaded
+    assert "novum.sandbox.network.client" in loaded
     assert not loaded & {"httpx", "httpcore", "h11", "ssl", "pydantic", "numpy", "asyncio"}

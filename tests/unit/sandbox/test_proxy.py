@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from novum.core.errors import SandboxBrokenError, UsageError
 from novum.sandbox.base import NetworkAttempt
-from novum.sandbox.grants import parse_authority
-from novum.sandbox.proxy import FilteringProxy, ProxyLimits
+from novum.sandbox.network.grants import parse_authority
+from novum.sandbox.network.proxy import FilteringProxy, ProxyLimits
 
 PUBLIC = "93.184.215.14"
 PATIENCE_S = 20.0

@@ -87,4 +87,4 @@ def test_the_next_process_does_not_probe_again(tmp_path, monkeypatch):
     monkeypatch.setattr(attest, "attest", lambda backend: pytest.fail("it probed again"))
     with open_sandbox("namespace", options) as second:
         assert second.attest() == seen
-        assert second.run(SandboxRequest("novum.sandbox.probes:echo", {"value": 1})).value == 1
+        assert second.run(SandboxRequest("novum.sandbox.inside.probes:echo", {"value": 1})).value == 1

@@ -10,8 +10,8 @@ from importlib.util import find_spec
 
 import pytest
 
-from novum.sandbox import linux, seccomp
-from novum.sandbox.seccomp import Policy
+from novum.sandbox.kernel import linux, seccomp
+from novum.sandbox.kernel.seccomp import Policy
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a filter of Linux")
 
@@ -20,7 +20,8 @@ policies = pytest.mark.parametrize("policy", POLICIES)
 
 UNDER_THE_FILTER = """\
 import os, sys
-from novum.sandbox import linux, seccomp
+from novum.sandbox.kernel import linux
+from novum.sandbox.kernel import seccomp
 compiled = seccomp.prepare(seccomp.Policy(sockets=sys.argv[1]))
 linux.prctl(linux.PR_SET_NO_NEW_PRIVS, 1)
 seccomp.load(compiled)
@@ -249,6 +250,6 @@ def test_without_the_filter_the_same_calls_are_answered_otherwise():
 def test_foreign_calls_kill():
     for program in (
         KERNEL + "call(0x40000000 + 39)",
-        "from novum.sandbox.probes import end; end('forbidden-abi')",
+        "from novum.sandbox.inside.probes import end; end('forbidden-abi')",
     ):
         assert run(program, policy="private").returncode == -signal.SIGSYS, program

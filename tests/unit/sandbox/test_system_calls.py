@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from novum.sandbox import seccomp, system_calls
-from novum.sandbox.seccomp import Policy, Rule
+from novum.sandbox.kernel import seccomp, system_calls
+from novum.sandbox.kernel.seccomp import Policy, Rule
 
 ARCHES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 POLICIES = (
@@ -389,7 +389,7 @@ def test_bit_patterns_cover_all_other_values_once():
 
 def test_the_filter_is_quick_to_import_and_needs_the_standard_library_alone():
     program = (
-        "import sys, novum.sandbox.seccomp\n"
+        "import sys, novum.sandbox.kernel.seccomp\n"
         "names = {name.partition('.')[0] for name in sys.modules}\n"
         "print(sorted(names - set(sys.stdlib_module_names) - {'novum', '__main__'}))\n"
         "print([name for name in ('subprocess', 'asyncio', 'json', 'pydantic') if name in sys.modules])"

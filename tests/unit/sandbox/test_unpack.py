@@ -21,9 +21,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from novum.core.errors import NotFoundError, ToolFailedError, UsageError
-from novum.sandbox.intake import REFUSALS_KEPT
-from novum.sandbox.unpack import unpack
-from novum.sandbox.walk import Caps
+from novum.sandbox.files.intake import REFUSALS_KEPT
+from novum.sandbox.files.unpack import unpack
+from novum.sandbox.files.walk import Caps
 
 SMALL = Caps(total_bytes=4 << 20)
 NOISE = random.Random(0).randbytes(5000)

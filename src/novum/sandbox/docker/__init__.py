@@ -6,7 +6,7 @@ Who is who, from the outside in:
   them, and end them; `engine` is the one place that speaks to the Docker engine.
 - `init` is the first process of a container, trusted and with our code only: it imports the profile's
   modules, forks the one call, relays what that says, and kills whatever is left of it.
-- The call itself is `novum.sandbox.guest`, as in every other backend.
+- The call itself is `novum.sandbox.inside.guest`, as in every other backend.
 
 What a container is allowed is in `hardening`; what passes between `container` and `init`, in `frames`.
 """

@@ -14,7 +14,6 @@ from typing import Any, Final
 from novum.core.calls import CallStatus
 from novum.core.errors import SandboxBrokenError, SandboxUnavailableError
 from novum.sandbox.base import Limits, SandboxRequest
-from novum.sandbox.collect import caps_of
 from novum.sandbox.docker.engine import Engine
 from novum.sandbox.docker.frames import KILL, PROTOCOL, FrameError, FrameReader, Kind, encode_terms
 from novum.sandbox.docker.hardening import (
@@ -25,8 +24,9 @@ from novum.sandbox.docker.hardening import (
     process_limit,
 )
 from novum.sandbox.docker.ownership import own_labels
-from novum.sandbox.file_names import safe_part
-from novum.sandbox.intake import Intake
+from novum.sandbox.files.collect import caps_of
+from novum.sandbox.files.intake import Intake
+from novum.sandbox.files.names import safe_part
 from novum.sandbox.jobs import Job
 from novum.sandbox.outcomes import ANSWER_ENVELOPE, Outcome, Stream
 

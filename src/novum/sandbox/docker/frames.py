@@ -1,7 +1,7 @@
 """What passes between the supervisor and the first process of a container.
 
 Inwards, on standard input: four bytes of length and that much JSON, the terms of the one call; then its
-job, as `novum.sandbox.guest` reads it; then nothing, or a single byte, which means "end the call now".
+job, as `novum.sandbox.inside.guest` reads it; then nothing, or a single byte, which means "end the call now".
 The end of the input means that the supervisor is gone.
 
 Outwards, on standard output: frames of one byte of kind, four bytes of length, and the payload. Only

@@ -18,7 +18,7 @@ from typing import Any, Final
 from novum.sandbox.base import Profile
 from novum.sandbox.docker.init import SCRATCH, WORK
 from novum.sandbox.jobs import Job
-from novum.sandbox.seccomp import Policy, docker_profile
+from novum.sandbox.kernel.seccomp import Policy, docker_profile
 from novum.sandbox.warm.broker import ENVIRONMENT
 
 USER: Final = 65532

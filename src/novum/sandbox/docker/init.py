@@ -24,10 +24,12 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from novum.core.errors import SandboxBrokenError, SandboxUnavailableError
-from novum.sandbox import guest, linux, walk
 from novum.sandbox.docker.frames import PAYLOAD_BYTES, PROTOCOL, Kind, encode, read_terms
 from novum.sandbox.docker.meter import Meter, Usage
-from novum.sandbox.walk import Caps, Found, find_files, open_directory
+from novum.sandbox.files import walk
+from novum.sandbox.files.walk import Caps, Found, find_files, open_directory
+from novum.sandbox.inside import guest
+from novum.sandbox.kernel import linux
 from novum.sandbox.warm.preload import count_threads, preload
 
 WORK: Final = "/work"

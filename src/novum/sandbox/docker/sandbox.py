@@ -35,8 +35,8 @@ from novum.sandbox.docker.pool import Pool
 from novum.sandbox.docker.versions import find_warnings
 from novum.sandbox.docker.windows import find_mounts
 from novum.sandbox.jobs import Job, check_profile, prepare_job
+from novum.sandbox.network.proxy import FilteringProxy
 from novum.sandbox.outcomes import to_result
-from novum.sandbox.proxy import FilteringProxy
 from novum.sandbox.warm.broker import ENVIRONMENT
 from novum.sandbox.windows import Windows, find_windows
 
@@ -163,6 +163,10 @@ class DockerSandbox:
     def settle(self, *, timeout_s: float = 60.0) -> bool:
         """Wait until the waiting containers are ready and the used ones removed; whether it was in time."""
         return self._pool.settle(timeout_s=timeout_s)
+
+    def adopt(self, attestation: Attestation) -> None:
+        """Take what an earlier process saw of this very engine and runtime, instead of probing again."""
+        self._attestation = attestation
 
     def attest(self) -> Attestation:
         """Run the probes inside this backend and return what was seen; once per instance."""
@@ -396,7 +400,9 @@ class DockerSandbox:
         before = _mounts()
         answers = [
             self.run_unattested(
-                SandboxRequest("novum.sandbox.probes:call_kernel", {"number": number, "arguments": arguments})
+                SandboxRequest(
+                    "novum.sandbox.inside.probes:call_kernel", {"number": number, "arguments": arguments}
+                )
             )
             for number, arguments in _NAMESPACE_CALLS[os.uname().machine]
         ]

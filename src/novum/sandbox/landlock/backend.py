@@ -4,8 +4,8 @@ import os
 from typing import Any, Final
 
 from novum.core.errors import UsageError
-from novum.sandbox import landlock_rules
 from novum.sandbox.base import Profile, SandboxRequest, SandboxResult
+from novum.sandbox.kernel import landlock as landlock_rules
 from novum.sandbox.landlock.scratch import Home
 from novum.sandbox.warm.broker import Zygote
 from novum.sandbox.warm.sandbox import POOL_MB, POOL_SIZE, WarmSandbox

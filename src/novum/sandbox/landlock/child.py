@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
 
-from novum.sandbox import guest, landlock_rules, linux, seccomp
+from novum.sandbox.inside import guest
+from novum.sandbox.kernel import landlock as landlock_rules
+from novum.sandbox.kernel import linux, seccomp
 from novum.sandbox.landlock import filters, scratch
 from novum.sandbox.namespace.root import DEVICES
 

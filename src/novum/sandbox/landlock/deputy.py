@@ -18,9 +18,9 @@ import struct
 import time
 from typing import Final
 
-from novum.sandbox import linux
+from novum.sandbox.kernel import linux
+from novum.sandbox.kernel.system_calls import ALLOWED
 from novum.sandbox.landlock import filters
-from novum.sandbox.system_calls import ALLOWED
 
 _RECEIVE: Final = 0xC050_2100
 _SEND: Final = 0xC018_2101

@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from novum.sandbox import linux
-from novum.sandbox.system_calls import ALLOWED
+from novum.sandbox.kernel import linux
+from novum.sandbox.kernel.system_calls import ALLOWED
 
 _LISTINGS: Final = 3
 _LONGEST_PAUSE_S: Final = 0.01

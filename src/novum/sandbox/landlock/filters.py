@@ -16,8 +16,8 @@ import errno
 from collections.abc import Iterable
 from typing import Final
 
-from novum.sandbox import linux
-from novum.sandbox.system_calls import ABSENT, ALLOWED, REFUSED, RULED
+from novum.sandbox.kernel import linux
+from novum.sandbox.kernel.system_calls import ABSENT, ALLOWED, REFUSED, RULED
 
 _LOAD: Final = 0x20
 _AND: Final = 0x54

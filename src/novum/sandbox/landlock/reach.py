@@ -10,7 +10,7 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from novum.sandbox import linux
+from novum.sandbox.kernel import linux
 
 
 def closed_directories(windows: Sequence[str]) -> list[str]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from novum.sandbox.walk import open_beneath
+from novum.sandbox.files.walk import open_beneath
 
 _PREFIX: Final = "novum-landlock-"
 _LOCK: Final = "owner"

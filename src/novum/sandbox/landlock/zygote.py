@@ -21,7 +21,8 @@ import time
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from novum.sandbox import landlock_rules, linux, seccomp
+from novum.sandbox.kernel import landlock as landlock_rules
+from novum.sandbox.kernel import linux, seccomp
 from novum.sandbox.landlock import child, family, filters, guard, reach, scratch
 from novum.sandbox.warm.preload import count_threads, preload
 

@@ -1,6 +1,6 @@
 """The namespace sandbox: what its isolation is made of."""
 
-from novum.sandbox import landlock_rules
+from novum.sandbox.kernel import landlock as landlock_rules
 from novum.sandbox.warm.sandbox import WarmSandbox
 
 

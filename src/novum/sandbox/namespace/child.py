@@ -7,7 +7,9 @@ from ctypes import Structure
 from dataclasses import dataclass
 from typing import NoReturn
 
-from novum.sandbox import guest, landlock_rules, linux, seccomp
+from novum.sandbox.inside import guest
+from novum.sandbox.kernel import landlock as landlock_rules
+from novum.sandbox.kernel import linux, seccomp
 from novum.sandbox.namespace import root
 
 

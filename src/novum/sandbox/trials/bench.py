@@ -12,8 +12,8 @@ from novum.core.calls import CallStatus
 from novum.sandbox.base import Limits, Profile, Sandbox, SandboxRequest, SandboxResult
 from novum.sandbox.select import SandboxOptions, make_sandbox
 
-PROBES: Final = "novum.sandbox.probes"
-ATTACKS: Final = "novum.sandbox.attacks"
+PROBES: Final = "novum.sandbox.inside.probes"
+ATTACKS: Final = "novum.sandbox.inside.attacks"
 
 
 class Bench:

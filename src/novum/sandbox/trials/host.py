@@ -183,8 +183,8 @@ def nothing_is_typed_into_our_terminal(bench: Bench) -> None:
     expect(bench.attack("type_into_terminals", text="x") == [], "characters were pushed")
     # the same from a supervisor that has a terminal: the sandbox must give it up
     command = bench.program(
-        "request = SandboxRequest('novum.sandbox.attacks:type_into_terminals', {'text': 'novumtyped'})\n"
-        "print('TYPED', sandbox.run(request).value)\n"
+        f"entry = '{ATTACKS}:type_into_terminals'\n"
+        "print('TYPED', sandbox.run(SandboxRequest(entry, {'text': 'novumtyped'})).value)\n"
         "sandbox.close()\n"
     )
     pid, terminal = pty.fork()
@@ -209,7 +209,7 @@ def kernel_files_are_masked(bench: Bench) -> None:
 
 def controls() -> Iterator[tuple[str, bool]]:
     """Yield the positive controls: outside a sandbox, each probe must find what is there."""
-    from novum.sandbox import attacks, probes
+    from novum.sandbox.inside import attacks, probes
 
     with host_canaries() as host:
         paths = [str(host.secret)]

@@ -41,8 +41,8 @@ def a_killed_supervisor_leaves_nothing(bench: Bench) -> None:
     """After kill -9 of the process that owns the sandbox, its helpers and calls are gone."""
     body = (
         "print('ready', flush=True)\n"
-        "sandbox.run(SandboxRequest('novum.sandbox.probes:fork_many', {'count': 5}))\n"
-        "sandbox.run(SandboxRequest('novum.sandbox.probes:pause', {'seconds': 60}))\n"
+        "sandbox.run(SandboxRequest('novum.sandbox.inside.probes:fork_many', {'count': 5}))\n"
+        "sandbox.run(SandboxRequest('novum.sandbox.inside.probes:pause', {'seconds': 60}))\n"
     )
     marks = {"NOVUM_TRIAL": secrets.token_hex(8)}
     with subprocess.Popen(bench.program(body), stdout=subprocess.PIPE, env={**os.environ, **marks}) as owner:
@@ -67,10 +67,10 @@ def an_interrupt_ends_the_call(bench: Bench) -> None:
         "threading.Timer(0.7, lambda: os.kill(os.getpid(), signal.SIGINT)).start()\n"
         "started = time.monotonic()\n"
         "try:\n"
-        "    sandbox.run(SandboxRequest('novum.sandbox.probes:pause', {'seconds': 60}))\n"
+        "    sandbox.run(SandboxRequest('novum.sandbox.inside.probes:pause', {'seconds': 60}))\n"
         "except KeyboardInterrupt:\n"
         "    print('interrupted', time.monotonic() - started < 15)\n"
-        "print(sandbox.run(SandboxRequest('novum.sandbox.probes:echo', {'value': 5})).value)\n"
+        "print(sandbox.run(SandboxRequest('novum.sandbox.inside.probes:echo', {'value': 5})).value)\n"
         "sandbox.close()\n"
     )
     done = subprocess.run(bench.program(body), capture_output=True, text=True, timeout=120, check=False)

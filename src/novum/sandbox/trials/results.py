@@ -42,8 +42,8 @@ def forged_answers_are_refused(bench: Bench) -> None:
 @TRIALS.add(row=22)
 def pickles_are_never_opened(bench: Bench) -> None:
     """Pickled files come out as bytes, and the readers on our side refuse to load them."""
-    from novum.sandbox.array_files import load_array
-    from novum.sandbox.table_files import load_table
+    from novum.sandbox.files.arrays import load_array
+    from novum.sandbox.files.tables import load_table
 
     with tempfile.TemporaryDirectory() as directory:
         marker, into = Path(directory, "marker"), Path(directory, "into")
@@ -90,7 +90,7 @@ def odd_files_stay_inside(bench: Bench) -> None:
 @TRIALS.add(row=24)
 def archives_do_not_go_off(bench: Bench) -> None:
     """A zip bomb, members that lead away and links are refused when an archive is unpacked on our side."""
-    from novum.sandbox.unpack import unpack
+    from novum.sandbox.files.unpack import unpack
 
     with tempfile.TemporaryDirectory() as directory:
         into = Path(directory, "into")
@@ -169,7 +169,7 @@ def controls() -> Iterator[tuple[str, bool]]:
     """Yield the positive controls: a pickle that is opened does act."""
     import pickle
 
-    from novum.sandbox.attacks import _Touch
+    from novum.sandbox.inside.attacks import _Touch
 
     with tempfile.TemporaryDirectory() as directory:
         marker = f"{directory}/marker"

@@ -39,7 +39,7 @@ def there_is_no_privilege_to_be_had(bench: Bench) -> None:
 @TRIALS.add(row=11)
 def dangerous_system_calls_are_refused(bench: Bench) -> None:
     """Namespaces, mounts, modules, keys, io_uring and the like answer an error, or end the process."""
-    from novum.sandbox.seccomp import numbers
+    from novum.sandbox.kernel.seccomp import numbers
 
     table = numbers(os.uname().machine)
     calls = [(name, table[name], [0] * 6) for name in DANGEROUS if name in table]
@@ -59,7 +59,7 @@ def dangerous_system_calls_are_refused(bench: Bench) -> None:
 @TRIALS.add(row=12)
 def foreign_numbers_lead_nowhere(bench: Bench) -> None:
     """A foreign ABI ends the process; numbers not reviewed do not exist; high bits hide nothing."""
-    from novum.sandbox.seccomp import numbers
+    from novum.sandbox.kernel.seccomp import numbers
 
     machine = os.uname().machine
     if machine == "x86_64":

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from novum.core.calls import CallStatus
 from novum.core.errors import UsageError
-from novum.sandbox import golden
 from novum.sandbox.attest import host_canaries
 from novum.sandbox.base import Limits, Profile
+from novum.sandbox.inside import golden
 from novum.sandbox.trials.bench import ATTACKS, Bench, Trials, expect, expect_status
 
 TRIALS = Trials()
@@ -19,7 +19,7 @@ TRIALS = Trials()
 def libraries_give_the_same_numbers_inside(bench: Bench) -> None:
     """numpy, scipy, rdkit, pymatgen, ase, Pillow and matplotlib give inside what they give outside."""
     profile = Profile(name="golden", modules=golden.MODULES)
-    result = bench.ask("novum.sandbox.golden:compute", profile=profile, limits=Limits(wall_s=240))
+    result = bench.ask("novum.sandbox.inside.golden:compute", profile=profile, limits=Limits(wall_s=240))
     expect_status(result, CallStatus.OK)
     outside = _compute_outside()
     expect(result.value == outside, (result.value, outside))
@@ -114,7 +114,7 @@ def _compute_outside() -> object:
     import json
     import subprocess
 
-    code = "import json; from novum.sandbox.golden import compute; print(json.dumps(compute()))"
+    code = "import json; from novum.sandbox.inside.golden import compute; print(json.dumps(compute()))"
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     with tempfile.TemporaryDirectory() as home:
         environment = {**threads, "PATH": "/usr/bin:/bin", "HOME": home, "PYTHONPATH": ":".join(sys.path)}

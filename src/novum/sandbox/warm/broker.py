@@ -19,8 +19,8 @@ from typing import IO, Any, Final
 from novum.core.calls import CallStatus
 from novum.core.errors import SandboxBrokenError, SandboxUnavailableError
 from novum.sandbox.base import Limits, Profile
-from novum.sandbox.cgroups import Group
 from novum.sandbox.jobs import Job
+from novum.sandbox.kernel.cgroups import Group
 from novum.sandbox.outcomes import ANSWER_ENVELOPE, Outcome, Stream
 from novum.sandbox.windows import Windows
 

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from novum.core.errors import SandboxBrokenError, SandboxUnavailableError, UsageError
 from novum.sandbox.base import Attestation, Limits, Profile, SandboxRequest, SandboxResult
-from novum.sandbox.cgroups import Group, Groups, find_groups
-from novum.sandbox.collect import collect, open_directory
-from novum.sandbox.guest import OUT_DIRECTORY
+from novum.sandbox.files.collect import collect, open_directory
+from novum.sandbox.inside.guest import OUT_DIRECTORY
 from novum.sandbox.jobs import Job, check_profile, prepare_job
+from novum.sandbox.kernel.cgroups import Group, Groups, find_groups
 from novum.sandbox.outcomes import Outcome, to_result
 from novum.sandbox.warm.broker import Child, ChildLostError, Zygote, explain, supervise
 from novum.sandbox.windows import Windows, find_windows
 
 if TYPE_CHECKING:
-    from novum.sandbox.proxy import FilteringProxy
+    from novum.sandbox.network.proxy import FilteringProxy
 
 _log = logging.getLogger(__name__)
 
@@ -295,7 +295,10 @@ class WarmSandbox:
                 stack.callback(child.finish)
                 if listener is None:
                     return child, None
-                from novum.sandbox.proxy import FilteringProxy, ProxyLimits  # not light, and seldom needed
+                from novum.sandbox.network.proxy import (  # not light, and seldom needed
+                    FilteringProxy,
+                    ProxyLimits,
+                )
 
                 held = ProxyLimits(seconds=job.request.limits.wall_s)
                 return child, stack.enter_context(FilteringProxy(listener, job.request.hosts, limits=held))

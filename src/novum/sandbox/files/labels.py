@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from novum.core.errors import NotFoundError, ToolFailedError, UnitError
-from novum.sandbox.file_names import shown
-from novum.sandbox.streams import open_regular
+from novum.sandbox.files.names import shown
+from novum.sandbox.files.streams import open_regular
 
 LABELS_BYTES: Final = 1 << 16
 """Of the labels of one file."""

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import h11
 
-from novum.sandbox.grants import parse_authority
+from novum.sandbox.network.grants import parse_authority
 from novum.sandbox.text import clean_text
 
 HEAD_BYTES: Final = 8192

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from novum.core.errors import ToolFailedError, UnitError, UsageError
-from novum.sandbox.file_names import shown
-from novum.sandbox.labels import check_unit, find_pickle, read_labels, write_labels
-from novum.sandbox.parquet_decoder import check_size, decode_apart
-from novum.sandbox.parquet_pages import MAGIC
-from novum.sandbox.streams import open_regular
+from novum.sandbox.files.labels import check_unit, find_pickle, read_labels, write_labels
+from novum.sandbox.files.names import shown
+from novum.sandbox.files.parquet_decoder import check_size, decode_apart
+from novum.sandbox.files.parquet_pages import MAGIC
+from novum.sandbox.files.streams import open_regular
 from novum.sandbox.text import clean_text
 
 if TYPE_CHECKING:

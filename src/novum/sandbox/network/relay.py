@@ -7,7 +7,7 @@ import socket
 import struct
 from typing import Final
 
-from novum.sandbox.proxy_attempts import Record
+from novum.sandbox.network.attempts import Record
 
 _CHUNK_BYTES: Final = 1 << 17
 _ABORT: Final = struct.pack("ii", 1, 0)

@@ -51,7 +51,7 @@ def open_client(**options: Any) -> "httpx.Client":
         )
     import httpx
 
-    from novum.sandbox.network_transport import ProxyTransport
+    from novum.sandbox.network.transport import ProxyTransport
 
     ways = {name: options.pop(name) for name in _OF_TRANSPORT if name in options}
     options.setdefault("timeout", httpx.Timeout(TIMEOUT_S, connect=CONNECT_TIMEOUT_S))

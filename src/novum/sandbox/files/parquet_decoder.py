@@ -1,7 +1,7 @@
 """The program that reads a stranger's Parquet file, apart from the process that wants it.
 
 A damaged footer is enough to make Arrow's C++ end its process. This one has limits, no secret in its
-environment, and nothing to lose. ``python -I -m novum.sandbox.parquet_decoder`` takes the file at
+environment, and nothing to lose. ``python -I -m novum.sandbox.files.parquet_decoder`` takes the file at
 standard input and the caps as JSON in its argument, and writes an Arrow file to standard output, or the
 reason to standard error with exit code `REFUSED`.
 """
@@ -14,8 +14,8 @@ import subprocess
 import sys
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from novum.sandbox.file_names import shown
-from novum.sandbox.parquet_pages import check_footer, check_pages, check_schema
+from novum.sandbox.files.names import shown
+from novum.sandbox.files.parquet_pages import check_footer, check_pages, check_schema
 from novum.sandbox.text import clean_text
 
 if TYPE_CHECKING:

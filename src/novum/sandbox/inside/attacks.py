@@ -222,7 +222,7 @@ def fill_deeply(depth: int) -> int:
 
 
 def end_by(how: str) -> None:
-    """End the process in the way named; see also `novum.sandbox.probes.end`."""
+    """End the process in the way named; see also `novum.sandbox.inside.probes.end`."""
     match how:
         case "c++":
             library = ctypes.CDLL("libstdc++.so.6")

@@ -23,11 +23,11 @@ from typing import Final, Self
 
 from novum.core.errors import SandboxBrokenError, UsageError
 from novum.sandbox.base import NetworkAttempt
-from novum.sandbox.grants import Grant, check_grants, parse_grant
-from novum.sandbox.proxy_attempts import Record, list_attempts
-from novum.sandbox.proxy_dial import Connect, Dialer, Resolve
-from novum.sandbox.proxy_relay import Budget, relay
-from novum.sandbox.proxy_request import ESTABLISHED, RefusedError, read_target, refuse_early_data
+from novum.sandbox.network.attempts import Record, list_attempts
+from novum.sandbox.network.dial import Connect, Dialer, Resolve
+from novum.sandbox.network.grants import Grant, check_grants, parse_grant
+from novum.sandbox.network.relay import Budget, relay
+from novum.sandbox.network.request import ESTABLISHED, RefusedError, read_target, refuse_early_data
 
 __all__ = ["FilteringProxy", "Grant", "ProxyLimits", "check_grants", "parse_grant"]
 

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from ipaddress import ip_address
 from typing import Final
 
-from novum.sandbox.grants import LOCALHOST, Grant, why_not_public
-from novum.sandbox.proxy_request import RefusedError
+from novum.sandbox.network.grants import LOCALHOST, Grant, why_not_public
+from novum.sandbox.network.request import RefusedError
 
 Resolve = Callable[[str, int], Sequence[str]]
 """From a name and a port to addresses as text. It may block; it runs in a thread of its own."""

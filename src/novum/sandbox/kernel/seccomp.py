@@ -1,6 +1,6 @@
 """The system call filter: an allow-list, in the kernel's form and in Docker's.
 
-Both are made from the tables in `novum.sandbox.system_calls` and the rules here. A call that is not
+Both are made from the tables in `novum.sandbox.kernel.system_calls` and the rules here. A call that is not
 allowed answers an errno, so that a library with a fallback uses it; a foreign ABI (32-bit calls, x32)
 kills the process, since its numbers mean other calls.
 
@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, Final, Literal, NamedTuple
 
-from novum.sandbox import linux
-from novum.sandbox.system_calls import ABSENT, ALLOWED, REFUSED, RULED
+from novum.sandbox.kernel import linux
+from novum.sandbox.kernel.system_calls import ABSENT, ALLOWED, REFUSED, RULED
 
 _LOAD: Final = 0x20  # BPF_LD | BPF_W | BPF_ABS
 _AND: Final = 0x54  # BPF_ALU | BPF_AND | BPF_K

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from novum.sandbox.base import Limits
-from novum.sandbox.intake import Intake, Report
-from novum.sandbox.walk import Caps, Found, find_files, open_directory
+from novum.sandbox.files.intake import Intake, Report
+from novum.sandbox.files.walk import Caps, Found, find_files, open_directory
 
 __all__ = ["caps_of", "collect", "find_files", "open_directory"]
 
@@ -31,7 +31,7 @@ def collect(directory_fd: int, into: Path, *, limits: Limits) -> Report:
 
     Returns:
         The files, in the order of their names, and what was refused; at most
-        `novum.sandbox.intake.REFUSALS_KEPT` refusals, of which the last says how many more there were.
+        `novum.sandbox.files.intake.REFUSALS_KEPT` refusals, of which the last says how many more there were.
 
     Raises:
         UsageError: `into` is missing, a link, or not empty.

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from novum.core.errors import SandboxBrokenError, SandboxUnavailableError
-from novum.sandbox import linux
-from novum.sandbox.file_names import collision_key, safe_part, shown
+from novum.sandbox.files.names import collision_key, safe_part, shown
+from novum.sandbox.kernel import linux
 
 CHUNK_BYTES: Final = 1 << 18
 """How much is read at once."""

@@ -1,6 +1,6 @@
 """Every system call of Linux up to 6.13, its numbers on x86-64 and aarch64, and what we decided.
 
-The tables are data; `novum.sandbox.seccomp` makes filters of them. What is in no table is newer than
+The tables are data; `novum.sandbox.kernel.seccomp` makes filters of them. What is in no table is newer than
 our review and answers "no such call". What is allowed is what scientific Python, its compiled
 libraries, their threads and the programs they start need. What is not is refused in one of two
 ways: `ABSENT` where libraries have a fallback for older kernels, `REFUSED` where they have not.
@@ -297,7 +297,7 @@ RULED: Final[dict[str, _Numbers]] = {
     "bind": (49, 200),
     "connect": (42, 203),
 }
-"""Allowed as far as the arguments and the policy permit: the rules are in `novum.sandbox.seccomp`."""
+"""Allowed as far as the arguments and the policy permit: the rules are in `novum.sandbox.kernel.seccomp`."""
 
 REFUSED: Final[dict[str, _Numbers]] = {
     # the mount table and namespaces

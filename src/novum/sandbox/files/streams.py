@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, Final, Protocol
 
 from novum.core.errors import NotFoundError, ToolFailedError
-from novum.sandbox.file_names import shown
+from novum.sandbox.files.names import shown
 
 PIECE_BYTES: Final = 1 << 16
 """How much is decompressed at once."""

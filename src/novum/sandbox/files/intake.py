@@ -9,7 +9,7 @@ from typing import Final, Self
 
 from novum.core.errors import SandboxBrokenError, UsageError
 from novum.sandbox.base import CollectedFile, RefusedFile
-from novum.sandbox.file_names import collision_key, shown
+from novum.sandbox.files.names import collision_key, shown
 from novum.sandbox.text import clean_text
 
 REFUSALS_KEPT: Final = 50
@@ -78,7 +78,7 @@ class Intake:
         """Write one file, hashing it on the way; where `chunks` fails, nothing of it stays.
 
         Args:
-            name: relative, with ``/`` between folders, as `novum.sandbox.file_names` made it safe.
+            name: relative, with ``/`` between folders, as `novum.sandbox.files.names` made it safe.
             chunks: the content. ValueError and OSError that it raises refuse the file.
 
         Raises:

@@ -14,7 +14,7 @@ import stat
 from collections.abc import Iterable
 from typing import Final
 
-from novum.sandbox import linux
+from novum.sandbox.kernel import linux
 
 _CREATE: Final = 444
 _ADD_RULE: Final = 445

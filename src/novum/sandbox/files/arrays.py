@@ -22,8 +22,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from novum.core.errors import ToolFailedError, UnitError, UsageError
-from novum.sandbox.file_names import safe_part, shown
-from novum.sandbox.labels import (
+from novum.sandbox.files.labels import (
     LABELS_BYTES,
     check_unit,
     find_pickle,
@@ -31,7 +30,8 @@ from novum.sandbox.labels import (
     read_labels,
     write_labels,
 )
-from novum.sandbox.streams import DAMAGED, TooMuchError, find_zip_problem, open_regular, open_zip
+from novum.sandbox.files.names import safe_part, shown
+from novum.sandbox.files.streams import DAMAGED, TooMuchError, find_zip_problem, open_regular, open_zip
 
 if TYPE_CHECKING:
     import numpy

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import IO, Final
 
 from novum.core.errors import ToolFailedError
-from novum.sandbox.file_names import safe_path, shown
-from novum.sandbox.intake import Intake, Report
-from novum.sandbox.streams import (
+from novum.sandbox.files.intake import Intake, Report
+from novum.sandbox.files.names import safe_path, shown
+from novum.sandbox.files.streams import (
     DAMAGED,
     PIECE_BYTES,
     CappedStream,
@@ -20,7 +20,7 @@ from novum.sandbox.streams import (
     open_regular,
     open_zip,
 )
-from novum.sandbox.walk import Caps
+from novum.sandbox.files.walk import Caps
 
 USUAL_RATIO: Final = 200
 """Bytes that may come out of one packed byte. Tables and structures stay below 50."""
@@ -50,7 +50,7 @@ def unpack(archive: Path, into: Path, *, caps: Caps | None = None, ratio: int = 
         into: existing, empty directory of ours. Afterwards it holds exactly what is reported.
         caps: limits on what comes out; `Caps()` where it is not given.
         ratio: how many bytes may come out of one packed byte, of a member and of the archive. Not
-            judged below `novum.sandbox.streams.RATIO_FROM_BYTES`.
+            judged below `novum.sandbox.files.streams.RATIO_FROM_BYTES`.
 
     Returns:
         What came out, in the order of the archive, and what was refused. An archive that is damaged or

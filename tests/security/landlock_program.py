@@ -24,8 +24,9 @@ import pytest
 
 from novum.core.calls import CallStatus
 from novum.core.errors import SandboxBrokenError, SandboxUnavailableError, UsageError
-from novum.sandbox import Limits, NamespaceSandbox, Profile, SandboxRequest, linux, windows
+from novum.sandbox import Limits, NamespaceSandbox, Profile, SandboxRequest, windows
 from novum.sandbox.conformance import CHECKS
+from novum.sandbox.kernel import linux
 from novum.sandbox.landlock import LandlockSandbox, filters, scratch
 from novum.sandbox.trials.bench import Bench
 

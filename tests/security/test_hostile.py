@@ -79,14 +79,20 @@ def as_ordinary_user(request) -> dict[str, dict]:
     return {line["name"]: line for line in map(json.loads, done.stdout.splitlines())}
 
 
-@pytest.mark.parametrize(("bench", "trial"), cases(STRENGTH, lambda _: TRIALS), indirect=["bench"])
+# the scope is the backend's: for that of a trial, pytest would open one for each
+@pytest.mark.parametrize(
+    ("bench", "trial"), cases(STRENGTH, lambda _: TRIALS), indirect=["bench"], scope="module"
+)
 def test_trial_holds(bench, trial):
     (verdict,) = run_trials(bench, [trial])
     assert verdict.kept is not False, verdict.seen
 
 
 @pytest.mark.parametrize(
-    ("as_ordinary_user", "trial"), cases(STRENGTH, trials_of_an_ordinary_user), indirect=["as_ordinary_user"]
+    ("as_ordinary_user", "trial"),
+    cases(STRENGTH, trials_of_an_ordinary_user),
+    indirect=["as_ordinary_user"],
+    scope="module",
 )
 def test_trial_holds_for_an_ordinary_user(as_ordinary_user, trial):
     line = as_ordinary_user[trial.name]

@@ -97,7 +97,7 @@ def test_an_item_can_be_retracted_reinstated_and_retracted_again(items: Items, i
 
 def test_many_items_are_recorded_all_or_none(items: Items, item: Make) -> None:
     with pytest.raises(ValueError, match="Out of range"):
-        items.put_many([item(subject="a"), item(subject="b", quality={"x": float("inf")})])
+        items.put_many([item(subject="a"), item(subject="b", conditions={"x": float("inf")})])
     assert items.count() == 0
 
 

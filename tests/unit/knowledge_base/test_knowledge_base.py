@@ -62,7 +62,7 @@ def test_measurements_have_values_and_their_method_and_conditions(kb: KnowledgeB
     xtb = item("xtb")
     dft = item("dft", provenance=Provenance(source="t", method="PBE"))
     wet = item("in water", conditions={"solvent": "water"})
-    other = item("logp", relation="logp", value=Quantity(value=1.0))
+    other = item("logp", relation="logp", value=Quantity(value=1.0, unit="1"))
     failed = item("failed", value=None, negative=True)
     gone = item("gone", subject="x", status=ItemStatus.RETRACTED)
     kb.record([xtb, dft, wet, other, failed, gone])

@@ -1,5 +1,6 @@
 """The items of the knowledge base: versioned rows in SQLite, of which none is ever overwritten."""
 
+import json
 import re
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -87,6 +88,19 @@ class Document:
     position: int
     id: str
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One version of an item as it was recorded, and its place in the order of recording."""
+
+    position: int
+    recorded_at: str
+    """UTC, ISO 8601 with six digits of seconds, so that the order of texts is the order of times."""
+    content: str
+    """Digest of what was recorded."""
+    fields: dict[str, Any]
+    """The item in JSON terms, as `KnowledgeItem.model_dump` writes it; not validated."""
 
 
 class Filters(TypedDict, total=False):
@@ -317,6 +331,32 @@ class Items:
         ):
             for row in rows:
                 yield Document(position=row["seq"], id=row["id"], text=row["text"])
+            since = rows[-1]["seq"]
+
+    @property
+    def last_position(self) -> int:
+        """Position of the latest record; 0 before there is one."""
+        return int(self._database.rows("SELECT coalesce(max(seq), 0) FROM items")[0][0])
+
+    def content_at(self, position: int) -> str | None:
+        """Return the digest of what was recorded at a position, or None where nothing was.
+
+        Raises:
+            StoreError: the items cannot be read.
+        """
+        rows = self._database.rows("SELECT content FROM items WHERE seq = ?", (position,))
+        return rows[0]["content"] if rows else None
+
+    def versions(self, *, since: int = 0) -> Iterator[Recorded]:
+        """Yield every version of every item that was recorded after position `since`, in order.
+
+        Raises:
+            StoreError: the items cannot be read.
+        """
+        sql = "SELECT seq, recorded_at, content, payload FROM items WHERE seq > ? ORDER BY seq LIMIT ?"
+        while rows := self._database.rows(sql, (since, _PAGE)):
+            for row in rows:
+                yield Recorded(row["seq"], row["recorded_at"], row["content"], json.loads(row["payload"]))
             since = rows[-1]["seq"]
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 """KnowledgeItem: one row of what is known."""
 
 from enum import StrEnum
+from statistics import NormalDist
 from typing import Any, Self
 
 from pydantic import AwareDatetime, Field, model_validator
@@ -218,6 +219,17 @@ class KnowledgeItem(Frozen):
         if self.valid_from is not None and self.valid_to is not None and self.valid_from > self.valid_to:
             raise ValueError(f"it cannot end ({self.valid_to}) before it begins ({self.valid_from})")
         return self
+
+    @property
+    def std(self) -> float | None:
+        """One standard deviation of the value, in its unit; from the interval where that is all there is.
+
+        An interval is read as the central one of a normal distribution.
+        """
+        if self.value is None or self.value.std is not None or self.interval is None:
+            return None if self.value is None else self.value.std
+        width = NormalDist().inv_cdf(0.5 + self.interval.level / 2)
+        return (self.interval.high - self.interval.low) / 2 / width
 
     @property
     def generated_by(self) -> str:

@@ -134,6 +134,31 @@ def is_compatible(unit: str, other: str) -> bool:
     return bool(registry.Unit(_known_unit(unit)).is_compatible_with(registry.Unit(_known_unit(other))))
 
 
+def base_units(quantity: Quantity, std: float | None = None) -> tuple[float, float | None, str] | None:
+    """Return value, standard deviation and unit of a quantity in SI base units, for comparing many.
+
+    None where the number would not be finite in them.
+
+    Args:
+        quantity: the quantity.
+        std: a standard deviation in its unit that replaces its own.
+
+    Example:
+        >>> base_units(Quantity(value=20.0, unit="°C", std=1.0))
+        (293.15, 1.0, 'K')
+    """
+    unit, scale, offset = _base(quantity.unit)
+    std = quantity.std if std is None else std
+    if scale is None:  # a logarithm: no factor holds everywhere
+        same = quantity.model_copy(update={"std": std}).to(unit)
+        value, spread = same.value, same.std
+    else:
+        value, spread = quantity.value * scale + offset, None if std is None else std * abs(scale)
+    if not math.isfinite(value) or (spread is not None and not math.isfinite(spread)):
+        return None
+    return value, spread, unit
+
+
 def propagate(function: Callable[..., Any], /, *quantities: Quantity) -> Quantity:
     """Apply `function` to quantities, carrying units and first-order uncertainty.
 
@@ -178,6 +203,20 @@ def _registry() -> "pint.UnitRegistry[Any]":
     import pint
 
     return pint.UnitRegistry(cache_folder=None)
+
+
+@lru_cache(maxsize=1024)
+def _base(unit: str) -> tuple[str, float | None, float]:
+    """Return the base unit of `unit`, with factor and offset; no factor where there is no constant one."""
+    registry = _registry()
+    base = registry.Quantity(1.0, _pint_name(unit)).to_base_units()
+    name = canonical_unit(f"{base.units:~D}")
+    at = [convert(x, unit, name) for x in (0.0, 1.0, 2.0)]
+    scale = at[1] - at[0]
+    if not all(map(math.isfinite, at)) or not math.isclose(at[2] - at[1], scale, rel_tol=1e-9):
+        return name, None, 0.0
+    # Without an offset the factor is exact; the difference of two numbers is not.
+    return (name, at[1], 0.0) if at[0] == 0 else (name, scale, at[0])
 
 
 def _convert_spread(value: float, std: float, unit: str, to: str) -> float:

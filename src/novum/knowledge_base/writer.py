@@ -5,16 +5,14 @@ from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 from itertools import islice
 
+from novum.core.access import strictest
 from novum.core.digest import canonical_json
-from novum.core.knowledge import Access, ItemStatus, KnowledgeItem
+from novum.core.knowledge import ItemStatus, KnowledgeItem
 from novum.knowledge_base.chain import Chain, payload_digest
 from novum.knowledge_base.rows import FACETS, content_of, facets, timestamp, to_item
 
 CHUNK = 1000
 """Items written together."""
-
-TIERS = (Access.PUBLIC, Access.RESTRICTED, Access.SENSITIVE)
-"""From the most open to the closest."""
 
 _INSERT_ITEM = f"INSERT INTO items (seq, {', '.join(FACETS)}) VALUES (?{', ?' * len(FACETS)})"  # noqa: S608 names
 _INSERT_BODY = "INSERT INTO bodies (seq, text, payload, content, prev_hash, hash) VALUES (?, ?, ?, ?, ?, ?)"
@@ -146,7 +144,7 @@ def merge(item: KnowledgeItem, head: KnowledgeItem) -> KnowledgeItem:
     changes: dict[str, object] = {
         "version": head.version,
         "evidence": (*head.evidence, *added),
-        "access": max(item.access, head.access, key=TIERS.index),
+        "access": strictest(item.access, head.access),
         "flags": tuple(dict.fromkeys((*head.flags, *item.flags))),
         "valid_from": item.valid_from or head.valid_from,
         "valid_to": item.valid_to or head.valid_to,

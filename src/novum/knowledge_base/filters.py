@@ -88,7 +88,13 @@ def where(filters: Filters, *, until: int | None) -> Where:
         found.add("+items.until IS NULL")
     else:
         found.add("items.seq <= ? AND (items.until IS NULL OR items.until > ?)", until, until)
-    found.add("items.status = ?", filters.get("status", ItemStatus.ACTIVE))
+    status = filters.get("status", ItemStatus.ACTIVE)
+    found.add("items.status = ?", status)
+    # Spelt out where few items are meant, because SQLite uses a partial index for constants only.
+    if status not in (ItemStatus.ACTIVE, None):
+        found.add("items.status <> 'active'")
+    if filters.get("negative"):
+        found.add("items.negative = 1")
     found.add("items.subject IN (SELECT value FROM json_each(?))", _listed(filters.get("subjects")))
     for name in ("relation", "object", "level", "data_class", "domain", "source", "origin"):
         found.add(f"items.{name} = ?", filters.get(name))

@@ -191,6 +191,8 @@ _LIVING: Migration = (
     # One column each: within it, rows are in the order of recording, as queries want them.
     "CREATE INDEX items_by_domain ON items (domain)",
     "CREATE INDEX items_by_level ON items (level)",
+    "CREATE INDEX items_by_data_class ON items (data_class)",
+    "CREATE INDEX items_that_failed ON items (negative) WHERE negative = 1",
     "CREATE INDEX items_by_campaign ON items (campaign, id) WHERE campaign IS NOT NULL",
     "CREATE INDEX items_by_status ON items (status) WHERE status <> 'active'",
     "CREATE INDEX items_by_review ON items (review_by) WHERE review_by IS NOT NULL",

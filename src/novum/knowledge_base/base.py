@@ -2,38 +2,15 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, Unpack
 
 from novum.core.knowledge import KnowledgeItem
 from novum.knowledge_base.embedders import Embedder, open_embedder
+from novum.knowledge_base.index import Index, refuse_url
 from novum.knowledge_base.items import Filters, Items
-from novum.knowledge_base.vectors import Vectors, refuse_url
-
-RANK_OFFSET = 60
-"""Constant of the reciprocal rank fusion: how little the very first ranks stand out."""
-
-
-class How(StrEnum):
-    """Which search found an item."""
-
-    VECTOR = "vector"
-    TEXT = "text"
-    BOTH = "both"
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """An item that a search found."""
-
-    item: KnowledgeItem
-    similarity: float
-    """Cosine similarity of the item's text to the query, -1 to 1."""
-    score: float
-    """Fused rank; only its order means anything."""
-    how: How
+from novum.knowledge_base.search import Hit, Search
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +24,7 @@ class Stats:
     """Active items that record a failure or a null result."""
     n_versions: int
     n_indexed: int
-    """Items in the vector index; the others are added by the next search."""
+    """Items in the search index; the others are added by the next search."""
     levels: dict[str, int]
     statuses: dict[str, int]
     domains: dict[str, int]
@@ -56,13 +33,13 @@ class Stats:
 
 
 class KnowledgeBase:
-    """Items in SQLite, with a vector index as a view of them.
+    """Items in SQLite, with a search index as a view of them.
 
     Recording writes items only, durably. The index, and the model behind it, are loaded by the first
     search.
 
     Args:
-        root: folder, made where it is missing: ``items.sqlite3`` and ``vectors/``.
+        root: folder, made where it is missing: ``items.sqlite3`` and ``index/``.
         embedder: a name or path for `open_embedder`, or an embedder.
 
     Raises:
@@ -75,7 +52,7 @@ class KnowledgeBase:
         self.root = refuse_url(root)
         self.embedder = open_embedder(embedder) if isinstance(embedder, str) else embedder
         self.items = Items(self.root / "items.sqlite3")
-        self.vectors = Vectors(self.root / "vectors", self.embedder, self.items)
+        self.index = Index(self.root / "index", self.embedder, self.items)
 
     def record(self, items: Iterable[KnowledgeItem]) -> list[str]:
         """Record findings, all or none, durably; return their ids, in order.
@@ -91,39 +68,14 @@ class KnowledgeBase:
     def search(self, text: str, n: int = 10, **filters: Unpack[Filters]) -> list[Hit]:
         """Return the items that fit `text` best, by meaning and by words, best first.
 
-        The ranks of both searches are fused. Only active items are found unless `status` says
-        otherwise. Blank text finds nothing.
+        See `Search.find`. Only active items are found unless `status` says otherwise; with `as_of`, what
+        is found are the versions of that time. Blank text finds nothing.
 
         Raises:
             StoreError: the items or the index cannot be used.
-
-        References:
-            Cormack et al., SIGIR 2009, doi:10.1145/1571941.1572114, for reciprocal rank fusion.
+            UsageError: a filter is unknown or cannot be compared with.
         """
-        if n < 1 or not text.strip():
-            return []
-        depth = max(4 * n, RANK_OFFSET)
-        by_vector = self.vectors.search(text, depth, ids=self.items.ids(**filters))
-        by_text = self.items.find_text(text, depth, **filters)
-        scores: dict[str, float] = {}
-        for ranking in ([id for id, _ in by_vector], by_text):
-            for rank, id in enumerate(ranking, start=1):
-                scores[id] = scores.get(id, 0.0) + 1.0 / (RANK_OFFSET + rank)
-        best = sorted(scores, key=lambda id: (-scores[id], id))[:n]
-        similarities = dict(by_vector)
-        far = [id for id in best if id not in similarities]
-        if far:
-            similarities |= dict(self.vectors.search(text, len(far), ids=far))
-        known, worded, near = self.items.get_many(best), set(by_text), {id for id, _ in by_vector}
-        return [
-            Hit(
-                item=known[id],
-                similarity=similarities.get(id, 0.0),
-                score=scores[id],
-                how=How.BOTH if id in worded and id in near else How.TEXT if id in worded else How.VECTOR,
-            )
-            for id in best
-        ]
+        return Search(self.items, self.index).find(text, n, **filters)
 
     def find(self, id: str, version: int | None = None) -> KnowledgeItem | None:
         """Return an item, or None; without a version, the latest.
@@ -179,12 +131,12 @@ class KnowledgeBase:
         )
 
     def rebuild(self) -> int:
-        """Build the vector index anew from the items; return how many it holds.
+        """Build the search index anew from the items; return how many it holds.
 
         Raises:
             StoreError: the index cannot be built.
         """
-        return self.vectors.rebuild()
+        return self.index.rebuild()
 
     def stats(self) -> Stats:
         """Return what the knowledge base holds; loads neither the index nor a model.
@@ -197,7 +149,7 @@ class KnowledgeBase:
             n_active=self.items.count(),
             n_negative=self.items.count(negative=True),
             n_versions=self.items.n_versions,
-            n_indexed=self.vectors.count,
+            n_indexed=self.index.count,
             levels=self.items.groups("level"),
             statuses=self.items.groups("status"),
             domains=self.items.groups("domain"),
@@ -206,7 +158,7 @@ class KnowledgeBase:
 
     def close(self) -> None:
         """Close items and index. Closing twice does nothing."""
-        self.vectors.close()
+        self.index.close()
         self.items.close()
 
     def __enter__(self) -> Self:

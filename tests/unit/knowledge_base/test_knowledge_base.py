@@ -101,7 +101,7 @@ def test_a_deleted_index_gives_the_same_answers(tmp_path: Path, item: Make) -> N
     with KnowledgeBase(tmp_path, embedder="hashing") as kb:
         kb.record([item(f"ring system number {i}", subject=f"s{i}") for i in range(200)])
         before = answers(kb)
-    shutil.rmtree(tmp_path / "vectors")
+    shutil.rmtree(tmp_path / "index")
     with KnowledgeBase(tmp_path, embedder="hashing") as kb:
         assert answers(kb) == before
 

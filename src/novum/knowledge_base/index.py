@@ -109,6 +109,7 @@ class Index:
         self._lock = RLock()
         self._n_turns = 0
         self._state: _State | None = None
+        self._seen: _State | None = None
         self._parts: _Parts | None = None
 
     @property
@@ -157,10 +158,7 @@ class Index:
             try:
                 return question(self._opened().reader)
             except GraphDamagedError as error:
-                _log.warning("the search index %s: its graph is built anew: %s", self.folder, error)
-                with self._turn():
-                    self._opened().reader.drop_graph()
-                self.sync()
+                self._mend_graph(error)
             except (DamagedError, OSError) as error:
                 self._rebuild(str(error))
             try:
@@ -193,6 +191,7 @@ class Index:
             DamagedError: it cannot be used.
         """
         state = self._read_state()
+        self._seen = state
         if state is None:
             return False
         if self._state != state:
@@ -231,22 +230,29 @@ class Index:
         if n and parts.meta("building"):
             with self._turn():
                 parts.set_meta(building=0)
-        if parts.reader.outgrew_graph:
-            with self._turn():
-                parts.reader.grow_graph()
+        try:
+            if parts.reader.outgrew_graph:
+                with self._turn():
+                    parts.reader.grow_graph()
+        except GraphDamagedError as error:
+            self._mend_graph(error)
         return n
+
+    def _mend_graph(self, error: GraphDamagedError) -> None:
+        _log.warning("the search index %s: its graph is built anew: %s", self.folder, error)
+        with self._turn():
+            self._opened().reader.drop_graph()
+            self._opened().reader.grow_graph()
 
     def _rebuild(self, why: str | None) -> int:
         """Begin an index without anything in it, then fill it; return how many versions were added."""
         if why is not None:
             _log.warning("the search index %s is rebuilt: %s", self.folder, why)
-        seen = self._state
         try:
             with self._turn():
-                now = self._read_state_or_none()
-                if now is None or now == seen or why is None or now.fingerprint != self.embedder.fingerprint:
+                # Unless another process has begun it anew meanwhile.
+                if why is None or self._read_state_or_none() in (None, self._seen):
                     self._begin()
-                # Otherwise another process has begun it anew meanwhile.
             if not self._is_there():
                 raise DamagedError("its state is gone")
             return self._catch_up()
@@ -419,7 +425,8 @@ class Reader:
     def drop_graph(self) -> None:
         """Delete the graph; for the only writer."""
         self.close()
-        shutil.rmtree(self._parts.folder / "graph", ignore_errors=True)
+        for folder in self._parts.folder.glob("graph-*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def close(self) -> None:
         """Close the graph, if it was opened."""
@@ -429,7 +436,9 @@ class Reader:
 
     def _opened_graph(self) -> Graph:
         if self._graph is None:
-            self._graph = Graph(self._parts.folder / "graph")
+            # A new graph has a new name: Chroma keeps what it knows of a path as long as the process lives.
+            there = sorted(self._parts.folder.glob("graph-*"))
+            self._graph = Graph(there[0] if there else self._parts.folder / f"graph-{uuid.uuid4().hex}")
         return self._graph
 
     def _match(self, query: str, n: int, among: Rows | None) -> list[tuple[int, float]]:
@@ -468,7 +477,7 @@ class _Parts:
                 path, what="search index", application_id=0x6E6F7634, migrations=_MIGRATIONS
             )
         except StoreError as error:
-            raise DamagedError(str(error)) from error
+            raise _damaged(error) from error
         self.vectors = VectorFile(folder / "vectors.f32", dimensions)
         self.positions: Rows = np.zeros(0, dtype=np.int64)
         self.rows: Rows = np.zeros(0, dtype=np.int64)
@@ -484,7 +493,7 @@ class _Parts:
         try:
             return self._database.rows(sql, parameters)
         except StoreError as error:
-            raise DamagedError(str(error)) from error
+            raise _damaged(error) from error
 
     def meta(self, name: str) -> Any:
         """Return what is remembered under `name`.
@@ -583,7 +592,7 @@ class _Parts:
             with self._database.transaction() as connection:
                 yield connection
         except StoreError as error:
-            raise DamagedError(str(error)) from error
+            raise _damaged(error) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -609,6 +618,11 @@ def refuse_url(location: str | Path) -> Path:
             f"network API is not used: it has an unfixed remote-code-execution report (GHSA-f4j7-r4q5-qw2c)"
         )
     return Path(location)
+
+
+def _damaged(error: StoreError) -> DamagedError:
+    # The advice of the message, to rescue the file, is for what cannot be built anew.
+    return DamagedError(f"its database cannot be used ({error.__cause__ or 'it failed its check'})")
 
 
 def _key(fields: dict[str, Any]) -> str:

@@ -1,5 +1,4 @@
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +17,11 @@ def vectors() -> np.ndarray:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, vectors: np.ndarray) -> Iterator[Path]:
+def folder(tmp_path: Path, vectors: np.ndarray) -> Path:
     graph = Graph(tmp_path / "graph")
     graph.add(vectors)
     graph.close()
-    yield tmp_path / "graph"
+    return tmp_path / "graph"
 
 
 def test_a_graph_finds_neighbours_by_row(folder: Path, vectors: np.ndarray) -> None:

@@ -46,7 +46,7 @@ def nearest(index: Index, text: str, n: int = 5) -> list[tuple[int, float]]:
 
     def ask(reader: module.Reader) -> list[tuple[int, float]]:
         near = reader.compare(vector, n).best(n)
-        places = dict((row, position) for position, row in reader.positions_of([row for row, _ in near]))
+        places = {row: position for position, row in reader.positions_of([row for row, _ in near])}
         return [(places[row], similarity) for row, similarity in near]
 
     return index.ask(ask)

@@ -133,6 +133,17 @@ class Database:
             raise
         return connection
 
+    def compact(self) -> None:
+        """Give unused space back to the file system.
+
+        Raises:
+            StoreError: SQLite could not do it: disk full, or another process is at work.
+        """
+        with self._lock, self._translated():
+            connection = self._open_connection()
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def check(self) -> None:
         """Look through the whole file for damage, indexes included.
 

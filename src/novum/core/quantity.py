@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
@@ -177,25 +177,57 @@ def propagate(function: Callable[..., Any], /, *quantities: Quantity) -> Quantit
         >>> print(propagate(lambda x, y: x + y, a, b))
         7.00 ± 0.50 eV
     """
+    own = [{str(i): q.std} if q.std else {} for i, q in enumerate(quantities)]
+    return propagate_from(function, *zip(quantities, own, strict=True))[0]
+
+
+def propagate_from(
+    function: Callable[..., Any], /, *arguments: tuple[Quantity, Mapping[str, float]]
+) -> tuple[Quantity, dict[str, float]]:
+    """Apply `function` to quantities whose uncertainties come from named, independent sources.
+
+    What two arguments share is counted as shared: the difference of a value and itself is exact.
+
+    Args:
+        function: as for `propagate`.
+        arguments: quantities, each with what every source adds to its uncertainty: a signed standard
+            deviation in its unit.
+
+    Returns:
+        The result, and what every source adds to its uncertainty.
+
+    Raises:
+        UnitError: as `propagate`.
+
+    References:
+        JCGM 100:2008 (GUM), section 5.2, for correlated quantities.
+
+    Example:
+        >>> a = Quantity(value=3.0, unit="eV")
+        >>> print(propagate_from(lambda x, y: x - y, (a, {"K-1": 0.3}), (a, {"K-1": 0.3}))[0])
+        0 eV
+    """
     import pint
     from uncertainties import ufloat
 
     registry = _registry()
-    arguments = [
-        registry.Quantity(ufloat(q.value, q.std) if q.std else q.value, _pint_name(q.unit))
-        for q in quantities
+    sources = {name: ufloat(0.0, 1.0) for _, shares in arguments for name in shares}
+    numbers = [
+        registry.Quantity(sum((s * sources[name] for name, s in shares.items()), q.value), _pint_name(q.unit))
+        for q, shares in arguments
     ]
     try:
-        result = registry.Quantity(function(*arguments))
+        result = registry.Quantity(function(*numbers))
     except pint.PintError as error:
         raise UnitError(str(error)) from error
     magnitude: Any = result.magnitude
-    unit = f"{result.units:~D}" or DIMENSIONLESS
-    return Quantity(
+    derivatives = getattr(magnitude, "derivatives", {})
+    quantity = Quantity(
         value=float(getattr(magnitude, "nominal_value", magnitude)),
-        unit=unit,
+        unit=f"{result.units:~D}" or DIMENSIONLESS,
         std=float(getattr(magnitude, "std_dev", 0.0)),
     )
+    return quantity, {name: float(derivatives[x]) for name, x in sources.items() if derivatives.get(x)}
 
 
 @lru_cache(maxsize=1)

@@ -29,6 +29,11 @@ _PAGE = 1000
 _MAX_WORDS = 64
 
 
+def utc_now() -> datetime:
+    """Return the present time."""
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """The text of an item, and its place in the order of recording."""
@@ -64,7 +69,7 @@ class Items:
         StoreError: the file is damaged or cannot be reached.
     """
 
-    def __init__(self, path: Path, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, path: Path, *, clock: Callable[[], datetime] = utc_now) -> None:
         self.path = Path(path)
         self._clock = clock
         self.database = Database(
@@ -166,6 +171,19 @@ class Items:
         rows = self.database.rows(sql, (canonical_json(list(ids)),))
         return {row["id"]: to_item(row) for row in rows}
 
+    def versions_at(self, ids: Collection[str], position: int) -> dict[str, KnowledgeItem]:
+        """Return the versions of `ids` that were the latest at a place in the order of recording, by id.
+
+        Raises:
+            StoreError: an item cannot be read.
+        """
+        sql = (
+            f"{_WHOLE} WHERE items.id IN (SELECT value FROM json_each(?)) AND items.seq <= ? "  # noqa: S608
+            "AND (items.until IS NULL OR items.until > ?)"
+        )
+        rows = self.database.rows(sql, (canonical_json(list(ids)), position, position))
+        return {row["id"]: to_item(row) for row in rows}
+
     def history(self, id: str) -> list[tuple[datetime, KnowledgeItem]]:
         """Return when each version of an item was recorded, and the version, oldest first.
 
@@ -192,6 +210,20 @@ class Items:
             [*found.values, -1 if limit is None else limit, offset],
         )
         return [to_item(row) for row in rows]
+
+    def walk(self, **filters: Unpack[Filters]) -> Iterator[KnowledgeItem]:
+        """Yield the items that fit, in the order of `query`, without holding them all.
+
+        Raises:
+            StoreError: an item cannot be read.
+        """
+        found, last = self._where(filters), 0
+        while rows := self.database.rows(
+            f"{_WHOLE} WHERE {found.sql} AND items.seq > ? ORDER BY items.seq LIMIT ?",
+            [*found.values, last, _PAGE],
+        ):
+            yield from map(to_item, rows)
+            last = rows[-1]["seq"]
 
     def ids(self, **filters: Unpack[Filters]) -> list[str]:
         """Return the ids of the items that fit, in the order of `query`.

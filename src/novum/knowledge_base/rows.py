@@ -26,6 +26,7 @@ FACETS = (
     "object",
     "conditions",
     "method",
+    "tool",
     "source",
     "language",
     "campaign",
@@ -68,6 +69,7 @@ def facets(item: KnowledgeItem, recorded_at: str) -> tuple[Any, ...]:
         item.object,
         canonical_json(item.conditions),
         p.method,
+        tool_of(p.tool, p.tool_version),
         p.source,
         p.language,
         p.campaign,
@@ -98,6 +100,11 @@ def _said(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: said for name, said in value.items() if said not in _NOTHING}
     return value
+
+
+def tool_of(name: str, version: str) -> str:
+    """Return a tool with its version; empty without a tool."""
+    return f"{name}@{version}" if name else ""
 
 
 def to_item(row: sqlite3.Row) -> KnowledgeItem:

@@ -5,7 +5,7 @@ import sqlite3
 
 from novum.core.quantity import Quantity, base_units
 from novum.knowledge_base.chain import GUARDED_TIPS, TIPS, Chain, guards, payload_digest
-from novum.knowledge_base.rows import content_of
+from novum.knowledge_base.rows import content_of, tool_of
 from novum.storage import Migration
 
 _FIRST: Migration = (
@@ -70,15 +70,16 @@ def _move_items(connection: sqlite3.Connection) -> None:
     """Fill the tables of the second schema from `old_items`, version by version."""
     columns = (
         "seq, id, version, recorded_at, level, data_class, domain, subject, subject_label, relation, object, "
-        "conditions, method, source, language, campaign, origin, negative, base_value, base_std, base_unit, "
-        "has_value, status, access, valid_from, valid_to, review_by, confidence, quality"
+        "conditions, method, tool, source, language, campaign, origin, negative, base_value, base_std, "
+        "base_unit, has_value, status, access, valid_from, valid_to, review_by, confidence, quality"
     )
-    insert = f"INSERT INTO items ({columns}) VALUES ({', '.join('?' * 29)})"  # noqa: S608 constants
+    insert = f"INSERT INTO items ({columns}) VALUES ({', '.join('?' * 30)})"  # noqa: S608 constants
     chain = Chain(connection, "items")
     latest: dict[str, int] = {}
     for row in connection.execute("SELECT * FROM old_items ORDER BY seq"):
         item = json.loads(row["payload"])
-        value, base = item["value"], None
+        value, base, made = item["value"], None, item["provenance"]
+        tool = tool_of(made.get("tool", ""), made.get("tool_version", ""))
         if value is not None:
             base = base_units(Quantity.model_validate(value))
         if row["id"] in latest:
@@ -87,8 +88,8 @@ def _move_items(connection: sqlite3.Connection) -> None:
         facets = (
             *(row["seq"], row["id"], row["version"], row["recorded_at"], row["level"], item["data_class"]),
             *(row["domain"], row["subject"], row["subject_label"], row["relation"], "", row["conditions"]),
-            *(row["method"], item["provenance"]["source"], "", row["campaign"], row["origin"]),
-            *(row["negative"], *(base or (None, None, None)), row["has_value"], row["status"]),
+            *(row["method"], tool, made["source"], "", row["campaign"]),
+            *(row["origin"], row["negative"], *(base or (None, None, None)), row["has_value"], row["status"]),
             *(row["access"], None, None, None, item["confidence"], 0.5),
         )
         connection.execute(insert, facets)
@@ -142,6 +143,7 @@ _LIVING: Migration = (
         object TEXT NOT NULL,
         conditions TEXT NOT NULL,
         method TEXT NOT NULL,
+        tool TEXT NOT NULL,
         source TEXT NOT NULL,
         language TEXT NOT NULL,
         campaign TEXT,
@@ -186,7 +188,7 @@ _LIVING: Migration = (
     "CREATE UNIQUE INDEX heads ON items (id) WHERE until IS NULL",
     "CREATE INDEX first_versions ON items (seq) WHERE version = 1",
     "CREATE INDEX items_by_time ON items (recorded_at)",
-    "CREATE INDEX items_by_subject ON items (subject, relation)",
+    "CREATE INDEX items_by_subject ON items (subject, relation, conditions, has_value, negative)",
     "CREATE INDEX items_by_value ON items (relation, base_value)",
     # One column each: within it, rows are in the order of recording, as queries want them.
     "CREATE INDEX items_by_domain ON items (domain)",
@@ -225,8 +227,8 @@ _LIVING: Migration = (
     """
     CREATE TRIGGER items_are_not_updated BEFORE UPDATE OF
         seq, id, version, recorded_at, level, data_class, domain, subject, subject_label, relation, object,
-        conditions, method, source, language, campaign, origin, negative, base_value, base_std, base_unit,
-        has_value, status, access, valid_from, valid_to, review_by, confidence, quality
+        conditions, method, tool, source, language, campaign, origin, negative, base_value, base_std,
+        base_unit, has_value, status, access, valid_from, valid_to, review_by, confidence, quality
     ON items
     BEGIN SELECT RAISE(ABORT, 'items are never overwritten'); END
     """,
@@ -238,5 +240,53 @@ _LIVING: Migration = (
     *guards("links"),
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _LIVING)
+_JUDGED: Migration = (
+    # What sources said, and whether it held.
+    """
+    CREATE TABLE forecasts (
+        seq INTEGER PRIMARY KEY,
+        source TEXT NOT NULL,
+        key TEXT NOT NULL,
+        held INTEGER NOT NULL,
+        probability REAL,
+        statistic REAL,
+        judged_at TEXT,
+        recorded_at TEXT NOT NULL,
+        prev_hash TEXT NOT NULL,
+        hash TEXT NOT NULL,
+        UNIQUE (source, key)
+    ) STRICT
+    """,
+    *guards("forecasts"),
+    # Items that cannot all be true: for each, the one that it disagrees with most.
+    """
+    CREATE TABLE disagreements (
+        conflict TEXT NOT NULL,
+        item TEXT NOT NULL,
+        against TEXT NOT NULL,
+        statistic REAL,
+        recorded_at TEXT NOT NULL,
+        PRIMARY KEY (conflict, item)
+    ) STRICT, WITHOUT ROWID
+    """,
+    *guards("disagreements"),
+    """
+    CREATE TABLE resolutions (
+        seq INTEGER PRIMARY KEY,
+        conflict TEXT NOT NULL,
+        rule TEXT NOT NULL,
+        winner TEXT,
+        members TEXT NOT NULL CHECK (json_valid(members)),
+        reason TEXT NOT NULL,
+        by TEXT NOT NULL,
+        recorded_at TEXT NOT NULL,
+        prev_hash TEXT NOT NULL,
+        hash TEXT NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX resolutions_by_conflict ON resolutions (conflict)",
+    *guards("resolutions"),
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _LIVING, _JUDGED)
 """All steps from an empty file to the present tables, oldest first."""

@@ -1,9 +1,10 @@
 """Writing versions of items: the only place that adds any, within one transaction."""
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import islice
+from typing import Any
 
 from novum.core.access import strictest
 from novum.core.digest import canonical_json
@@ -48,6 +49,10 @@ class Writer:
         self._seq = last["seq"] if last else 0
         self.now = max(now.astimezone(UTC), datetime.fromisoformat(last["recorded_at"])) if last else now
         self._chain = Chain(connection, "items")
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        """Return the rows of one query, within the transaction."""
+        return self.connection.execute(sql, parameters).fetchall()
 
     def head(self, id: str) -> KnowledgeItem | None:
         """Return the latest version of an item, or None."""

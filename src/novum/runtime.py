@@ -88,9 +88,15 @@ class Workspace:
     @cached_property
     def knowledge(self) -> "KnowledgeBase":
         """What is known."""
+        from novum.core.tracing import Trace
         from novum.knowledge_base import KnowledgeBase
 
-        return KnowledgeBase(self.root / "knowledge", embedder=self.settings.embedder)
+        def trace(target: str) -> Trace | None:
+            from novum.workflows.tracing import Tracer
+
+            return Tracer(self.ledger)(target)
+
+        return KnowledgeBase(self.root / "knowledge", embedder=self.settings.embedder, trace=trace)
 
     @cached_property
     def registry(self) -> "Registry":

@@ -41,10 +41,12 @@ NEEDED = frozenset({EvidenceRole.DERIVED_FROM, EvidenceRole.ANALYSED_WITH})
 class Appraiser:
     """Computes confidence and quality of items, within one transaction.
 
-    An item is one piece of evidence for itself, as reliable as its method, provided that all it is derived
-    from or analysed with is true; what measured or simulated it again repeats that piece. What supports or
-    refutes it is a piece as reliable as its own method, provided that it is true. What is stale,
-    superseded or retracted says nothing. `novum.core.belief` combines the pieces.
+    - What measured or simulated an item is a piece of evidence for it, as reliable as its method.
+    - What supports or refutes it is a piece that is right as probably as it is true itself.
+    - What is derived, or analysed with something, is right where its method is, and all that is true.
+    - What has no other evidence is one piece for itself, as reliable as its method or source.
+
+    What is stale, superseded or retracted says nothing. `novum.core.belief` combines the pieces.
 
     Args:
         connection: the transaction.
@@ -107,11 +109,8 @@ class Appraiser:
                     if link.target.startswith(LEDGER):
                         pieces.append(Piece(method, own, link.weight, supports))
                     continue  # an item of somewhere else, about which nothing is known
-                theirs = row["method"] or row["source"]
-                kind = prior(Origin(row["origin"]), DataClass(row["data_class"]))
-                reliability = self._track.reliability(theirs, prior=kind).mean
-                pieces.append(Piece(theirs, attenuated(reliability, _standing(row)), link.weight, supports))
-        if not any(piece.group == method for piece in pieces):
+                pieces.append(Piece(row["method"] or row["source"], _standing(row), link.weight, supports))
+        if not pieces or needed:
             pieces.append(Piece(method, own))
         return confidence(pieces)
 

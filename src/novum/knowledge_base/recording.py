@@ -81,7 +81,7 @@ class Recorder:
             if stale.id == item.id:
                 self._reinstate(stale, "it was measured again, with the same result", ())
                 continue
-            apart = difference(item, stale)
+            apart = difference(item, stale) if get(self.writer, item.id).status is ItemStatus.ACTIVE else None
             if apart is None:
                 continue
             if apart <= SIGMAS:

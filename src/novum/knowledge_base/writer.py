@@ -70,17 +70,19 @@ class Writer:
         while chunk := list(islice(remaining, CHUNK)):
             heads = self.heads({item.id for item in chunk})
             rows: list[_Version] = []
+            waiting: set[str] = set()
             for item in chunk:
                 head = heads.get(item.id)
-                if head is None:
-                    given = item if item.version == 1 else item.model_copy(update={"version": 1})
-                    item = self._appraise(given)
-                    rows.append(_Version(item))
-                    new = True
-                else:
+                if head is not None or any(link.target in waiting for link in item.evidence):
                     # What was added in this chunk has to be there to be compared with.
                     self._write(rows)
-                    rows = []
+                    rows, waiting = [], set()
+                if head is None:
+                    given = item if item.version == 1 else item.model_copy(update={"version": 1})
+                    item, new = self._appraise(given), True
+                    rows.append(_Version(item))
+                    waiting.add(item.id)
+                else:
                     item, new = self._put_again(item, head)
                 heads[item.id] = item
                 found.append((item, new))

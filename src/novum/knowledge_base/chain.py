@@ -101,7 +101,9 @@ def find_fault(links: Iterable[Link], tip: tuple[int, str] | None) -> tuple[str,
     before, n, fault = GENESIS, 0, ""
     for found in links:
         n += 1
-        if not fault and found.before != before:
+        if not fault and found.fault and not found.fields:
+            fault = f"{found.name}: {found.fault}"
+        elif not fault and found.before != before:
             fault = f"{found.name} does not follow what was recorded before it"
         elif not fault and link(found.before, found.fields) != found.hash:
             fault = f"{found.name} is not what was recorded"

@@ -85,21 +85,24 @@ def detect(writer: Writer, items: Iterable[KnowledgeItem]) -> list[str]:
     for item in items:
         if item.status is not ItemStatus.ACTIVE:
             continue
-        worst = (SIGMAS, "")
-        for id, z in peers(writer.connection, item):
-            if z > worst[0]:
-                worst = (z, id)
-        z, against = worst
-        if against:
-            id = topic(item)
-            found[id] = None
-            statistic = z if math.isfinite(z) else None
-            moment = timestamp(writer.now)
-            writer.connection.executemany(
-                "INSERT INTO disagreements (conflict, item, against, statistic, recorded_at) "
-                "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                [(id, against, item.id, statistic, moment), (id, item.id, against, statistic, moment)],
-            )
+        apart = [(z, id) for id, z in peers(writer.connection, item) if z > SIGMAS]
+        if not apart:
+            continue
+        id = topic(item)
+        found[id] = None
+        worst = max(apart)
+        moment = timestamp(writer.now)
+        writer.connection.executemany(
+            "INSERT INTO disagreements (conflict, item, against, statistic, recorded_at) "
+            "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            [
+                (id, one, against, z if math.isfinite(z) else None, moment)
+                for z, one, against in [
+                    *((z, other, item.id) for z, other in apart),
+                    (worst[0], item.id, worst[1]),
+                ]
+            ],
+        )
     return list(found)
 
 

@@ -258,7 +258,7 @@ _JUDGED: Migration = (
     ) STRICT
     """,
     *guards("forecasts"),
-    # Items that cannot all be true: for each, the one that it disagrees with most.
+    # Items that cannot all be true: for each, one that it was found to disagree with.
     """
     CREATE TABLE disagreements (
         conflict TEXT NOT NULL,

@@ -20,6 +20,7 @@ from novum.knowledge_base.index import Index, refuse_url
 from novum.knowledge_base.items import Filters, Items, utc_now
 from novum.knowledge_base.recording import recording
 from novum.knowledge_base.search import Hit, Search
+from novum.knowledge_base.structures import Structures
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ class KnowledgeBase:
     search.
 
     Args:
-        root: folder, made where it is missing: ``items.sqlite3`` and ``index/``.
+        root: folder, made where it is missing: ``items.sqlite3``, and views of it that are made when they are
+            used: ``index/`` and ``structures.sqlite3``.
         embedder: a name or path for `open_embedder`, or an embedder.
         trace: finds the experiments behind evidence of the form ``ledger:CAMPAIGN/EXPERIMENT``.
         clock: the present time, with its time zone.
@@ -72,6 +74,7 @@ class KnowledgeBase:
         self.embedder = open_embedder(embedder) if isinstance(embedder, str) else embedder
         self.items = Items(self.root / "items.sqlite3", clock=clock)
         self.index = Index(self.root / "index", self.embedder, self.items)
+        self.structures = Structures(self.root / "structures.sqlite3", self.items)
 
     def record(self, items: Iterable[KnowledgeItem], *, measured_again: bool = False) -> list[str]:
         """Record findings, all or none, durably; return their ids, in order.
@@ -463,6 +466,7 @@ class KnowledgeBase:
 
     def close(self) -> None:
         """Close items and index. Closing twice does nothing."""
+        self.structures.close()
         self.index.close()
         self.items.close()
 

@@ -214,8 +214,27 @@ class Index:
                 parts.close()
                 raise
             self._state, self._parts = state, parts
+            self._sweep()
         self._opened().refresh()
         return True
+
+    def _sweep(self) -> None:
+        """Delete what a rebuild left that was killed before it was named."""
+        if any(folder.name != self._generation for folder in self._folders()):
+            with self._turn():
+                now = self._read_state_or_none()
+                stray = [folder for folder in self._folders() if now and folder.name != now.generation]
+                for folder in stray:
+                    shutil.rmtree(folder, ignore_errors=True)
+            if stray:
+                _log.warning("the search index %s: what an interrupted rebuild left is cleared", self.folder)
+
+    def _folders(self) -> list[Path]:
+        return [folder for folder in self.folder.iterdir() if folder.is_dir()]
+
+    @property
+    def _generation(self) -> str:
+        return "" if self._state is None else self._state.generation
 
     def _opened(self) -> "_Parts":
         assert self._parts is not None
@@ -280,8 +299,8 @@ class Index:
         temporary.write_text(json.dumps(asdict(state)))
         temporary.replace(self._state_path)
         self._state, self._parts = state, parts
-        for folder in self.folder.iterdir():
-            if folder.is_dir() and folder.name != state.generation:
+        for folder in self._folders():
+            if folder.name != state.generation:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _add(self, parts: "_Parts") -> int:

@@ -19,6 +19,8 @@ class Bounds:
     """Size on disk."""
     max_held_bytes: int = 256 * 2**20
     """What a file that cannot be streamed, or one array of it, may take once it is unpacked."""
+    max_seconds: float = 600.0
+    """Time for one file, looked at after each item and page."""
     max_text_chars: int = 20_000_000
     """Characters of text taken from one document."""
     max_pages: int = 5_000

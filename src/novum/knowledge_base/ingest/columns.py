@@ -88,6 +88,8 @@ def make_plan(
             spreads.append((i, header))
         else:
             values.append((i, header))
+    names = {name.casefold() for _, h in values for name in (h.name, h.column)}
+    values += [(i, h) for i, h in spreads if h.of.casefold() not in names]  # as "error_rate"
     known = [
         _with_spread(task, i, header, spreads)
         for i, header in values

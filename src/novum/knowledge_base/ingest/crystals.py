@@ -80,7 +80,7 @@ def read_poscar(task: Task) -> Iterator[Draft]:
             _check_sites(sum(int(word[:12]) for word in line.split()), task)
     with parsing("POSCAR") as said:
         found = Poscar.from_str(text, read_velocities=False)
-    for message in said:
+    for message in said.warnings:
         task.note(message)
     yield _crystal(task, found.structure, {}, {}, comment=lines[0].strip())
 
@@ -124,7 +124,7 @@ def _parse_cif(task: Task, block: str, place: str) -> "tuple[list[Structure], di
         if n_operations > 192:
             raise IngestError(f"it has {n_operations} symmetry operations; no space group has more than 192")
         structures = CifParser.from_str(block).parse_structures(primitive=False, on_error="raise")
-    for message in said:
+    for message in said.warnings:
         task.note(message, place=place)
     temperatures = (parse_number(str(data.get(key, ""))) for key in _TEMPERATURES)
     kelvin = next((t.value for t in temperatures if t is not None), None)

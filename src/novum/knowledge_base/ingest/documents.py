@@ -16,7 +16,7 @@ from novum.knowledge_base.ingest.parsing import need, parsing
 from novum.knowledge_base.ingest.passages import passages
 
 if TYPE_CHECKING:
-    from bs4 import BeautifulSoup
+    from bs4 import BeautifulSoup, Tag
     from pypdf import PdfReader
 
 MAX_TAGS = 200_000
@@ -90,7 +90,8 @@ def read_markdown(task: Task) -> Iterator[Draft]:
     line_starts = [0, *(found.end() for found in re.finditer(r"\r\n|\r|\n", text))]
     sections = []
     with parsing("Markdown"):
-        tokens = MarkdownIt("commonmark").parse(text)
+        # Only headings are wanted; what stands inside of lines can take time with its square.
+        tokens = MarkdownIt("commonmark").disable("inline").parse(text)
     title = ""
     for token, inside in itertools.pairwise(tokens):
         if token.type == "heading_open" and token.map and token.level == 0:
@@ -117,13 +118,12 @@ def read_html(task: Task) -> Iterator[Draft]:
     with parsing("HTML"):
         soup = BeautifulSoup(markup, "html.parser")
         title = " ".join(soup.title.get_text().split()) if soup.title else ""
-        n_hidden = _drop_unseen(soup)
-        text, sections = _visible(soup)
-    if n_hidden:
+        page = _Page(soup)
+    if page.hides_text:
         task.note("text that the page hides was left out")
-    if not text.strip():
+    if not page.text.strip():
         raise IngestError("it shows no text")
-    yield from _drafts(task, text, sections, title=title)
+    yield from _drafts(task, page.text, page.sections, title=title)
 
 
 def read_pdf(task: Task) -> Iterator[Draft]:
@@ -149,6 +149,7 @@ def read_pdf(task: Task) -> Iterator[Draft]:
         n_chars = n_empty = 0
         under = ""
         for number in range(1, n_pages + 1):
+            task.check_time()
             with parsing(f"PDF, page {number}", PyPdfError, DependencyError, logger="pypdf"):
                 text = document.pages[number - 1].extract_text()
             text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
@@ -217,7 +218,7 @@ def _drafts(
                 locator["section"] = clean_text(section.title, limit=200)
             yield Draft(
                 data_class=DataClass.TEXT,
-                subject=task.source.id,
+                subject=task.subject,
                 label=title or task.source.name,
                 relation="states",
                 text=raw.replace("\xad", ""),  # a soft hyphen is only there to be set
@@ -228,44 +229,52 @@ def _drafts(
             )
 
 
-def _drop_unseen(soup: "BeautifulSoup") -> int:
-    """Remove what a reader does not see; return how many pieces were hidden with text in them."""
-    from bs4 import Tag
+class _Page:
+    """What a reader of an HTML document sees, read in one pass however deep its tags are nested."""
 
-    for tag in soup.find_all(_UNSEEN):
-        if not tag.decomposed:
-            tag.decompose()
-    n_hidden = 0
-    for tag in soup.find_all(True):
-        if not isinstance(tag, Tag) or tag.decomposed:
-            continue
-        style = str(tag.get("style") or "")
-        if tag.has_attr("hidden") or tag.get("aria-hidden") == "true" or _HIDES.search(style):
-            n_hidden += bool(tag.get_text(strip=True))
-            tag.decompose()
-    return n_hidden
+    def __init__(self, soup: "BeautifulSoup") -> None:
+        from bs4 import CData, Tag
+        from bs4.element import NavigableString
+
+        self.hides_text = False
+        self._pieces: list[str] = []
+        self._length = 0
+        self._headings: list[tuple[int, list[str]]] = []
+        blocks: dict[int, Tag | None] = {id(soup): None}
+        unseen: dict[int, bool] = {}
+        """Tags that are not shown → whether by their author's wish."""
+        last: Tag | None = None
+        for node in soup.descendants:
+            parent = id(node.parent)
+            if isinstance(node, Tag):
+                blocks[id(node)] = node if _BLOCK.fullmatch(node.name) else blocks[parent]
+                if parent in unseen or node.name in _UNSEEN or _is_hidden(node):
+                    unseen[id(node)] = unseen.get(parent, node.name not in _UNSEEN)
+            elif type(node) in (NavigableString, CData):
+                if parent in unseen:
+                    self.hides_text = self.hides_text or (unseen[parent] and bool(node.strip()))
+                    continue
+                block = blocks[parent]
+                self._add(re.sub(r"\s+", " ", str(node)), block, new=block is not last)
+                last = block
+        self.text = "".join(self._pieces)
+        self.sections = [_Section(start, " ".join("".join(said).split())) for start, said in self._headings]
+
+    def _add(self, text: str, block: "Tag | None", *, new: bool) -> None:
+        is_heading = block is not None and re.fullmatch("h[1-6]", block.name) is not None
+        if new:
+            text = "\n\n" + text.lstrip()
+            if is_heading:
+                self._headings.append((self._length, []))
+        if is_heading and self._headings:
+            self._headings[-1][1].append(text)
+        self._pieces.append(text)
+        self._length += len(text)
 
 
-def _visible(soup: "BeautifulSoup") -> tuple[str, list[_Section]]:
-    """Return the text that is shown, blocks apart by an empty line, and its headings."""
-    from bs4 import CData, Tag
-    from bs4.element import NavigableString
-
-    pieces: list[str] = []
-    sections: list[_Section] = []
-    length, block = 0, None
-    for node in soup.descendants:
-        if isinstance(node, Tag):
-            if re.fullmatch("h[1-6]", node.name):
-                sections.append(_Section(length, " ".join(node.get_text().split())))
-        elif type(node) in (NavigableString, CData):
-            text = re.sub(r"\s+", " ", str(node))
-            inside = node.find_parent(_BLOCK)
-            if inside is not block:
-                block, text = inside, "\n\n" + text.lstrip()
-            pieces.append(text)
-            length += len(text)
-    return "".join(pieces), sections
+def _is_hidden(tag: "Tag") -> bool:
+    style = str(tag.get("style") or "")
+    return tag.has_attr("hidden") or tag.get("aria-hidden") == "true" or bool(_HIDES.search(style))
 
 
 def _described(document: "PdfReader") -> tuple[str, datetime | None]:

@@ -2,6 +2,7 @@
 
 import os
 import stat
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -215,7 +216,8 @@ class _File:
                 self._report.note(source.label, f"left out: it has the same content as {other}")
                 return
             format = find_format(source)
-            task = Task(source, self._about, self._bounds, self._report, self._keep)
+            deadline = time.monotonic() + self._bounds.max_seconds
+            task = Task(source, self._about, self._bounds, self._report, self._keep, deadline)
             read, distribution = _READERS[format]
             drafts = read(task)
             first = self._next(drafts, format)
@@ -237,6 +239,7 @@ class _File:
                 if item is not None and item.id not in known:
                     known.add(item.id)
                     yield self._counted(item)
+                task.check_time()
                 draft = self._next(drafts, format)
             source.check_unchanged()
         self._hashes[source.sha256] = source.label

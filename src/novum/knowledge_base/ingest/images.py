@@ -74,14 +74,18 @@ def read_tiff(task: Task) -> Iterator[Draft]:
 
     data = task.source.read(task.bounds.max_held_bytes)
     with (
-        parsing("TIFF", logger="tifffile"),
+        parsing("TIFF", logger="tifffile") as said,
         tifffile.TiffFile(io.BytesIO(data), name="", _multifile=False) as file,
     ):
         _check_pages(file, task)
+        if said.errors:
+            raise IngestError(f"it is damaged: {said.errors[0]}")
         description = file.pages.first.description
         if len(description) > MAX_OME_XML_CHARS:
             raise IngestError(f"its description has {len(description)} characters")
-        images = (_ome_images(description) if file.is_ome else []) or [_plain_image(file)]
+        images = (_ome_images(description, n_pages=len(file.pages)) if file.is_ome else []) or [
+            _plain_image(file)
+        ]
     stored = task.store(data, "image.tiff", "image/tiff")
     for number, (facts, size) in enumerate(images, 1):
         locator = {"image": number} if len(images) > 1 else {}
@@ -170,11 +174,11 @@ def _plain_image(file: "TiffFile") -> tuple[dict[str, Any], dict[str, float]]:
     return facts, size
 
 
-def _ome_images(description: str) -> list[tuple[dict[str, Any], dict[str, float]]]:
+def _ome_images(description: str, *, n_pages: int) -> list[tuple[dict[str, Any], dict[str, float]]]:
     """Return shape and pixel size of each image that an OME-XML describes.
 
     Raises:
-        IngestError: it defines entities, or is no XML.
+        IngestError: it defines entities, is no XML, or announces more planes than there are.
         MissingExtraError: defusedxml is not installed.
     """
     need("defusedxml", feature="reading OME-TIFF", extra="ingest-imaging")
@@ -187,10 +191,15 @@ def _ome_images(description: str) -> list[tuple[dict[str, Any], dict[str, float]
         raise IngestError("its OME-XML defines entities, which none needs") from error
     except ElementTree.ParseError as error:
         raise IngestError(f"its OME-XML cannot be read: {error}") from error
+    n_planes = 0
+    elsewhere = any(element.tag.endswith("UUID") and element.get("FileName") for element in root.iter())
     images = []
     for pixels in root.iter():
         if pixels.tag.rpartition("}")[2] == "Pixels":
             images.append(_ome_image(pixels))
+            n_planes += math.prod(int(pixels.get(f"Size{axis}", "1")) for axis in "ZT")
+    if n_planes > n_pages and not elsewhere:
+        raise IngestError(f"it is cut off: {n_planes} planes are announced, and {n_pages} are there")
     return images
 
 

@@ -57,7 +57,7 @@ _SHAPES = tuple(
         # Get at what the model holds, or have it act.
         r"\b(?:reveal|print|show|repeat|output|leak|send|exfiltrate)\b[^.\n]{0,30}"
         r"\b(?:system\s+prompt|your\s+(?:instructions|prompt)|api[\s_-]?keys?|passwords?|credentials|secrets)\b",
-        r"\b(?:call|invoke|use|execute|run)\s+(?:the\s+)?[\w.]+\s+tool\s+(?:with|to|and|now)\b",
+        r"\b(?:call|invoke|use|execute|run)\s+(?:the\s+)?`?\w+[._]\w[\w.]*`?\s+tool\b",
         r"\b(?:execute|run)\s+(?:the\s+following|this)\s+(?:shell\s+|bash\s+|python\s+|system\s+)?"
         r"(?:command|code|script)\s*:",
         r"\b(?:rm\s+-rf\s+[~/]|curl\s+\S+\s*\|\s*(?:ba)?sh\b)",

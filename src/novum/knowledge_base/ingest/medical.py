@@ -182,7 +182,7 @@ def read_nifti(task: Task) -> Iterator[Draft]:
         n_bytes = check_array(shape, header.get_data_dtype(), task.bounds)
         if not shape or min(shape) < 1:
             raise IngestError("it has no voxels")
-        if int(header["vox_offset"]) + n_bytes > len(data):
+        if int(image.dataobj.offset) + n_bytes > len(data):
             raise IngestError(f"it is cut off: {n_bytes} bytes of voxels are announced")
         voxels = image.dataobj.get_unscaled()
         scale = [None if x is None or math.isnan(x) else float(x) for x in header.get_slope_inter()]

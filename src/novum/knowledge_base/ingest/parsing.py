@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import metadata
 
@@ -25,6 +26,7 @@ BAD_INPUT: tuple[type[Exception], ...] = (
     SyntaxError,
     TypeError,
     ValueError,
+    Warning,  # raised, as pymatgen does
     struct.error,
     zipfile.BadZipFile,
     zlib.error,
@@ -32,36 +34,67 @@ BAD_INPUT: tuple[type[Exception], ...] = (
 """What parsers raise on bytes that they did not expect; each adds its own by name."""
 
 
+@dataclass(slots=True)
+class Said:
+    """What a parser told beside its result."""
+
+    warnings: list[str] = field(default_factory=list)
+    """Each once."""
+    errors: list[str] = field(default_factory=list)
+    """What it logged as an error, and went on."""
+
+
 @contextmanager
-def parsing(what: str, *others: type[Exception], logger: str | None = None) -> Iterator[list[str]]:
-    """Run a parser; yields the list that its warnings go to, each once.
+def parsing(what: str, *others: type[Exception], logger: str | None = None) -> Iterator[Said]:
+    """Run a parser; yields what it tells, which is complete at the end.
 
     Args:
         what: what is read, for the message.
         others: the exceptions of the parser's own that derive from no usual one.
-        logger: the log to which the parser tells what it mends; it is silent meanwhile.
+        logger: the log to which the parser tells what it mends; it reaches nobody else meanwhile.
 
     Raises:
         IngestError: the parser failed, or needs more memory than there is.
     """
-    said: list[str] = []
-    log = logging.getLogger(logger) if logger else None
-    level = log.level if log else 0
+    said = Said()
     try:
-        with warnings.catch_warnings(record=True) as caught:
+        with warnings.catch_warnings(record=True) as caught, _listening(logger, said):
             warnings.simplefilter("always")
-            if log:
-                log.setLevel(logging.CRITICAL)
             yield said
-        said += dict.fromkeys(clean_text(str(w.message), limit=200) for w in caught)
+        said.warnings += dict.fromkeys(clean_text(str(w.message), limit=200) for w in caught)
     except (*BAD_INPUT, *others) as error:
         why = clean_text(str(error) or type(error).__name__, limit=300)
         raise IngestError(f"it cannot be read as {what}: {why}") from error
     except MemoryError as error:
         raise IngestError(f"it needs more memory than there is to be read as {what}") from error
+
+
+class _Ear(logging.Handler):
+    """Takes down what is logged."""
+
+    def __init__(self, said: Said) -> None:
+        super().__init__()
+        self._said = said
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno >= logging.ERROR:
+            self._said.errors.append(clean_text(record.getMessage(), limit=200))
+
+
+@contextmanager
+def _listening(name: str | None, said: Said) -> Iterator[None]:
+    if name is None:
+        yield
+        return
+    log, ear = logging.getLogger(name), _Ear(said)
+    propagate = log.propagate
+    log.addHandler(ear)
+    log.propagate = False
+    try:
+        yield
     finally:
-        if log:
-            log.setLevel(level)
+        log.propagate = propagate
+        log.removeHandler(ear)
 
 
 def need(module: str, *, feature: str, extra: str) -> None:

@@ -109,7 +109,7 @@ class Source:
         if len(text) > bounds.max_text_chars:
             raise IngestError(f"it has {len(text)} characters; at most {bounds.max_text_chars} are taken")
         n_control = len(_CONTROL.findall(text))
-        if "\x00" in text or n_control > len(text) / 100:
+        if "\x00" in text or n_control > max(10, len(text) / 100):
             raise IngestError(f"it holds {n_control} control characters, and so is no text")
         if not text.strip():
             raise IngestError("it holds no text")

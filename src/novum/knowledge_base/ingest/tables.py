@@ -123,7 +123,12 @@ def read_parquet(task: Task) -> Iterator[Draft]:
     with task.source.open() as stream:
         with parsing("Parquet", pyarrow.lib.ArrowException):
             file = parquet.ParquetFile(
-                stream, thrift_string_size_limit=2**26, thrift_container_size_limit=2**20, pre_buffer=False
+                stream,
+                # A long text that all rows share would else be copied for each of them.
+                read_dictionary=_texts(stream),
+                thrift_string_size_limit=2**26,
+                thrift_container_size_limit=2**20,
+                pre_buffer=False,
             )
             about = file.metadata
             for i in range(about.num_row_groups):
@@ -148,7 +153,7 @@ def read_parquet(task: Task) -> Iterator[Draft]:
             while True:
                 with parsing("Parquet", pyarrow.lib.ArrowException):
                     batch = next(batches, None)
-                    columns = [] if batch is None else [column.to_pylist() for column in batch.columns]
+                    columns = [] if batch is None else [_cells(column) for column in batch.columns]
                 if batch is None:
                     return
                 for cells in zip(*columns, strict=True):
@@ -233,6 +238,26 @@ def _cell(value: Any) -> Cell:
     if isinstance(value, bytes):
         return value.hex()
     return str(value)
+
+
+def _texts(stream: Any) -> list[str]:
+    """Return the names of the columns of text of a Parquet file."""
+    import pyarrow.parquet as parquet
+    import pyarrow.types as types
+
+    schema = parquet.read_schema(stream)
+    stream.seek(0)
+    return [f.name for f in schema if types.is_string(f.type) or types.is_large_string(f.type)]
+
+
+def _cells(column: Any) -> list[Any]:
+    """Return the values of a column; equal texts of a dictionary are one object."""
+    import pyarrow.types as types
+
+    if types.is_dictionary(column.type):
+        words = column.dictionary.to_pylist()
+        return [None if i is None else words[i] for i in column.indices.to_pylist()]
+    return list(column.to_pylist())
 
 
 def _is_nested(kind: Any) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, Unpack
@@ -162,7 +163,8 @@ class KnowledgeBase:
         """
         with recording(self.items) as recorder:
             taken = retraction.withdraw(recorder.writer, id, ItemStatus.RETRACTED, reason)
-            recorder.appraise_above([id])
+            if taken.new:
+                recorder.appraise_above([id])
             return taken
 
     def reinstate(self, id: str, *, reason: str) -> list[KnowledgeItem]:
@@ -263,18 +265,30 @@ class KnowledgeBase:
         """
         return differences.of_campaigns(self.items, one, other)
 
-    def conflicts(self, *, item: str | None = None, every: bool = False) -> list[Conflict]:
+    def conflicts(
+        self,
+        *,
+        id: str | None = None,
+        item: str | None = None,
+        every: bool = False,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> list[Conflict]:
         """Return the conflicts that are open, the latest first.
 
         Args:
+            id: only this one.
             item: only those that this item is in.
             every: those that were decided, or have gone away, too.
+            limit: how many at most; None for all.
+            offset: how many to leave out at the beginning.
 
         Raises:
             StoreError: the conflicts cannot be read.
         """
-        found = find_conflicts(self.items.database.rows, item=item)
-        return [conflict for conflict in found if every or conflict.open]
+        found = find_conflicts(self.items.database.rows, id=id, item=item)
+        wanted = (conflict for conflict in found if every or conflict.open)
+        return list(islice(wanted, offset, None if limit is None else offset + limit))
 
     def resolve(
         self,
@@ -350,16 +364,18 @@ class KnowledgeBase:
         return audit(self.items.database)
 
     def gc(self) -> int:
-        """Give back the space of what can be derived again; return how many bytes that was.
+        """Give back the space that nothing needs; return how many bytes that was.
 
-        Files are packed and the search index is rebuilt. No version of any item goes away.
+        Files are packed, and what is left of search indexes that were replaced is cleared. No version of
+        any item goes away.
 
         Raises:
             StoreError: the files cannot be used.
         """
         before = _size(self.root)
         self.items.database.compact()
-        self.index.rebuild()
+        if self.index.folder.is_dir():
+            self.index.sync()
         return max(0, before - _size(self.root))
 
     def search(self, text: str, n: int = 10, **filters: Unpack[Filters]) -> list[Hit]:

@@ -1,7 +1,6 @@
 """The items of the knowledge base: versioned rows in SQLite, of which none is ever overwritten."""
 
 import json
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,28 +18,18 @@ from novum.knowledge_base.schema import MIGRATIONS
 from novum.knowledge_base.writer import Writer
 from novum.storage import Database
 
-__all__ = ["Document", "Filters", "Items", "Recorded"]
+__all__ = ["Filters", "Items", "Recorded"]
 
 GROUPED = ("level", "data_class", "status", "domain", "origin", "access")
 """What items can be counted by."""
 
 _WHOLE = "SELECT items.*, bodies.payload FROM items JOIN bodies USING (seq)"
 _PAGE = 1000
-_MAX_WORDS = 64
 
 
 def utc_now() -> datetime:
     """Return the present time."""
     return datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """The text of an item, and its place in the order of recording."""
-
-    position: int
-    id: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,26 +234,6 @@ class Items:
         sql = f"SELECT count(*) FROM items WHERE {found.sql}"  # noqa: S608 constants
         return int(self.database.rows(sql, found.values)[0][0])
 
-    def find_text(self, text: str, n: int = 10, **filters: Unpack[Filters]) -> list[str]:
-        """Return the ids of the items whose words fit `text` best, best first.
-
-        Any word may match, whatever its ending; rare words count for more (BM25). `text` is words, not
-        a query language: quotes and operators mean nothing.
-
-        Raises:
-            StoreError: the items cannot be read.
-        """
-        words = re.findall(r"\w+", text)[:_MAX_WORDS]
-        if not words:
-            return []
-        found = self._where(filters)
-        rows = self.database.rows(
-            "SELECT items.id FROM words JOIN items ON items.seq = words.rowid "  # noqa: S608 constants
-            f"WHERE words MATCH ? AND {found.sql} ORDER BY bm25(words), items.id LIMIT ?",
-            [" OR ".join(f'"{word}"' for word in words), *found.values, n],
-        )
-        return [row["id"] for row in rows]
-
     def position_at(self, moment: datetime) -> int:
         """Return the place in the order of recording of the last record that was there at `moment`.
 
@@ -299,31 +268,6 @@ class Items:
     def n_versions(self) -> int:
         """How many versions there are of all items together."""
         return int(self.database.rows("SELECT count(*) FROM items")[0][0])
-
-    def n_recorded(self, until: int) -> int:
-        """Return how many items had been recorded at position `until`.
-
-        Raises:
-            StoreError: the items cannot be read.
-        """
-        # Every item has one first version, and none goes away: the number never changes again.
-        sql = "SELECT count(*) FROM items WHERE version = 1 AND seq <= ?"
-        return int(self.database.rows(sql, (until,))[0][0])
-
-    def documents(self, *, since: int = 0) -> Iterator[Document]:
-        """Yield the latest text of each item that was recorded after position `since`, in order.
-
-        Raises:
-            StoreError: the items cannot be read.
-        """
-        while rows := self.database.rows(
-            "SELECT items.seq, items.id, bodies.text FROM items JOIN bodies USING (seq) "
-            "WHERE items.seq > ? AND items.until IS NULL ORDER BY items.seq LIMIT ?",
-            (since, _PAGE),
-        ):
-            for row in rows:
-                yield Document(position=row["seq"], id=row["id"], text=row["text"])
-            since = rows[-1]["seq"]
 
     @property
     def last_position(self) -> int:

@@ -59,9 +59,14 @@ class Recorder:
         return linked
 
     def appraise(self, ids: Collection[str]) -> list[str]:
-        """Compute confidence and quality of items anew; return the ids of those that moved."""
+        """Compute confidence and quality of items anew; return the ids of those that moved.
+
+        What is superseded or retracted stays as it was when it was taken back.
+        """
         changed = []
         for id, item in self.writer.heads(ids).items():
+            if item.status in (ItemStatus.SUPERSEDED, ItemStatus.RETRACTED):
+                continue
             again = self._appraiser(item)
             if moved(item, again):
                 self.writer.revise(again)

@@ -10,6 +10,9 @@ from novum.knowledge_base.rows import timestamp
 from novum.knowledge_base.writer import Writer
 
 
+_FALL = (ItemStatus.ACTIVE, ItemStatus.STALE, ItemStatus.SUPERSEDED, ItemStatus.RETRACTED)
+
+
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
     """What became of an item that was taken back, and of what rests on it."""
@@ -17,12 +20,14 @@ class Withdrawal:
     item: KnowledgeItem
     stale: tuple[Dependant, ...]
     """What rests on it and has to be examined again; nearest first."""
+    new: bool
+    """It had not been taken back before."""
 
 
 def withdraw(writer: Writer, id: str, status: ItemStatus, reason: str) -> Withdrawal:
     """Give an item a status other than active, and make stale what rests on it.
 
-    An item that has been withdrawn keeps its status, unless it is only stale and now more is known.
+    What has been withdrawn already can only fall further: from stale to superseded to retracted.
 
     Raises:
         NotFoundError: there is no such item.
@@ -31,9 +36,10 @@ def withdraw(writer: Writer, id: str, status: ItemStatus, reason: str) -> Withdr
     item = get(writer, id)
     if not reason.strip():
         raise UsageError(f"say why {id} is {status.value}: the reason stays with it")
-    if item.status is ItemStatus.ACTIVE or (item.status is ItemStatus.STALE and status is not item.status):
+    new = _FALL.index(status) > _FALL.index(item.status)
+    if new:
         item, _ = writer.revise(item.model_copy(update={"status": status, "status_reason": reason}))
-    return Withdrawal(item=item, stale=cascade(writer, [id]))
+    return Withdrawal(item=item, stale=cascade(writer, [id]), new=new)
 
 
 def cascade(writer: Writer, ids: Collection[str]) -> tuple[Dependant, ...]:

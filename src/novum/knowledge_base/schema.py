@@ -186,7 +186,6 @@ _LIVING: Migration = (
     """,
     # A version is the latest of its item from its own place in the order to `until`, not including it.
     "CREATE UNIQUE INDEX heads ON items (id) WHERE until IS NULL",
-    "CREATE INDEX first_versions ON items (seq) WHERE version = 1",
     "CREATE INDEX items_by_time ON items (recorded_at)",
     "CREATE INDEX items_by_subject ON items (subject, relation, conditions, has_value, negative)",
     "CREATE INDEX items_by_value ON items (relation, base_value)",
@@ -201,24 +200,6 @@ _LIVING: Migration = (
     "CREATE INDEX links_by_target ON links (target, role)",
     _move_items,
     "DROP TABLE old_items",
-    """
-    CREATE VIEW texts AS
-    SELECT seq, text, subject_label, relation FROM items JOIN bodies USING (seq)
-    """,
-    """
-    CREATE VIRTUAL TABLE words USING fts5 (
-        text, subject_label, relation,
-        content = 'texts', content_rowid = 'seq', tokenize = 'porter unicode61 remove_diacritics 2'
-    )
-    """,
-    "INSERT INTO words (words) VALUES ('rebuild')",
-    # The body comes last, when everything else of a version is there.
-    """
-    CREATE TRIGGER bodies_are_found AFTER INSERT ON bodies BEGIN
-        INSERT INTO words (rowid, text, subject_label, relation)
-            SELECT seq, new.text, subject_label, relation FROM items WHERE seq = new.seq;
-    END
-    """,
     """
     CREATE TRIGGER versions_end_once BEFORE UPDATE OF until ON items
     WHEN old.until IS NOT NULL OR new.until IS NULL OR new.until <= old.seq

@@ -1,14 +1,11 @@
 import json
 import sqlite3
-import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from novum.core.errors import NotFoundError, StoreError, UsageError
 from novum.core.knowledge import (
@@ -208,68 +205,6 @@ def test_an_unknown_filter_is_a_usage_error(items: Items) -> None:
         items.query(colour="red")
 
 
-def test_words_are_found_in_text_label_and_relation_whatever_their_ending(items: Items, item: Make) -> None:
-    a = item("fluorination raises the gap of aromatic rings", subject="a", subject_label="c1ccccc1F")
-    b = item("the solvent changes nothing", subject="b", relation="meets_goal")
-    items.put_many([a, b])
-    assert items.find_text("aromatic ring") == [a.id]
-    assert items.find_text("changing solvents") == [b.id]
-    assert items.find_text("c1ccccc1F") == [a.id]
-    assert items.find_text("meets_goal") == [b.id]
-    assert items.find_text("the", n=1) in ([a.id], [b.id])
-    assert items.find_text("aromatic solvent", level=Level.INSIGHT) == []
-
-
-def test_only_the_latest_text_is_found(items: Items, item: Make) -> None:
-    items.put(item("zirconia is stable", id="K-1"))
-    items.put(item("zirconia is metastable", id="K-1"))
-    assert items.find_text("stable") == []
-    assert items.find_text("zirconia") == ["K-1"]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "   ",
-        '"',
-        "'",
-        "a AND",
-        "NOT",
-        "text:gap",
-        "gap*",
-        "^gap",
-        "NEAR(gap, 2)",
-        "gap) OR (",
-        "-gap",
-        "_",
-        "\0",
-    ],
-)
-def test_a_search_text_is_never_a_query_language(items: Items, item: Make, text: str) -> None:
-    items.put(item("the gap"))
-    assert items.find_text(text) == ([item("the gap").id] if "gap" in text else [])
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.text(max_size=60), min_size=20, max_size=20))
-def test_any_text_can_be_searched_for(texts: list[str]) -> None:
-    with tempfile.TemporaryDirectory() as folder, Items(Path(folder) / "items.sqlite3") as items:
-        for text in texts:
-            assert items.find_text(text) == []
-
-
-def test_documents_are_the_latest_texts_after_a_position(items: Items, item: Make) -> None:
-    items.put_many([item("one", id="K-1"), item("two", id="K-2")])
-    first = list(items.documents())
-    assert [(document.id, document.text) for document in first] == [("K-1", "one"), ("K-2", "two")]
-    items.put(item("one, corrected", id="K-1"))
-    assert [document.text for document in items.documents()] == ["two", "one, corrected"]
-    assert [document.text for document in items.documents(since=first[-1].position)] == ["one, corrected"]
-    assert items.n_recorded(first[-1].position) == items.n_recorded(10**9) == 2
-    assert items.n_recorded(first[0].position) == 1
-
-
 def test_threads_record_without_loss(items: Items, item: Make) -> None:
     with ThreadPoolExecutor(8) as pool:
         new = [n for _, n in pool.map(lambda i: items.put(item(subject=f"s{i % 50}")), range(100))]
@@ -301,8 +236,6 @@ def test_the_past_is_read_as_it_stood(path: Path, item: Make) -> None:
         ]
         both = ["one", "other"]
         assert texts == [[], both, both, ["other", "two"], ["other"], ["other"]]
-        assert items.find_text("one", as_of=moment) == ["K-1"]
-        assert items.find_text("two", as_of=moment) == []
         assert items.count(as_of=moment, status=None) == 2
         assert [found.version for found in items.query(as_of=moment, subjects=["b"])] == [1]
         with pytest.raises(UsageError, match="time zone"):
@@ -378,7 +311,5 @@ def test_a_knowledge_base_of_the_first_schema_is_moved_to_the_present_one(path: 
     with Items(path) as items:
         assert [version for _, version in items.history("K-1")] == [one, two]
         assert items.query(at_least=Quantity(value=3999, unit="meV")) == [two]
-        assert items.find_text("two") == ["K-1"]
-        assert items.find_text("one") == []
         assert items.put(one) == (two, False)
         assert items.put(item("three", id="K-1"))[0].version == 3

@@ -87,8 +87,10 @@ def _remarks(shares: dict[str, tuple[Share, ...]]) -> Iterable[str]:
         if not shares[dimension]:
             continue
         first = shares[dimension][0]
-        if len(shares[dimension]) > 1 and first.share >= DOMINANT:
-            yield f"{first.share:.0%} of the items have the {dimension} {first.value or 'unknown'!r}"
+        if first.share >= DOMINANT and first.value:
+            yield f"{first.share:.0%} of the items have the {dimension} {first.value!r}"
+        elif first.share >= DOMINANT:
+            yield f"{first.share:.0%} of the items do not state their {dimension}"
     negative = next((share.n for share in shares["sign"] if share.value == "negative"), 0)
     if shares["sign"] and not negative:
         yield "no item is negative: failures and null results are missing"

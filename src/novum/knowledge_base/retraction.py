@@ -2,13 +2,13 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from novum.core.errors import NotFoundError, UsageError
 from novum.core.knowledge import CARRYING, LEDGER, Evidence, EvidenceRole, ItemStatus, KnowledgeItem
 from novum.knowledge_base.links import Dependant, impact
 from novum.knowledge_base.rows import timestamp
 from novum.knowledge_base.writer import Writer
-
 
 _FALL = (ItemStatus.ACTIVE, ItemStatus.STALE, ItemStatus.SUPERSEDED, ItemStatus.RETRACTED)
 
@@ -67,7 +67,8 @@ def reinstate(
 ) -> list[KnowledgeItem]:
     """Make an item active again, and what is stale for want of it alone; return all of them.
 
-    Evidence that has fallen is left out of the new version.
+    Evidence that has fallen is left out of the new version. A review date that has passed is put off by
+    as long as it was away when the item was first recorded.
 
     Args:
         writer: the transaction.
@@ -89,7 +90,12 @@ def reinstate(
     new = tuple(link for link in evidence if link not in kept)
     again, _ = writer.revise(
         item.model_copy(
-            update={"status": ItemStatus.ACTIVE, "status_reason": reason, "evidence": (*kept, *new)}
+            update={
+                "status": ItemStatus.ACTIVE,
+                "status_reason": reason,
+                "evidence": (*kept, *new),
+                "review_by": _next_review(writer, item),
+            }
         )
     )
     return [again, *_revive(writer, id)]
@@ -134,6 +140,14 @@ def _revive(writer: Writer, id: str) -> list[KnowledgeItem]:
             update = {"status": ItemStatus.ACTIVE, "status_reason": reason}
             revived.append(writer.revise(item.model_copy(update=update))[0])
     return revived
+
+
+def _next_review(writer: Writer, item: KnowledgeItem) -> datetime | None:
+    if item.review_by is None or item.review_by > writer.now:
+        return item.review_by
+    [first] = writer.rows("SELECT recorded_at FROM items WHERE id = ? AND version = 1", (item.id,))
+    span = item.review_by - datetime.fromisoformat(first["recorded_at"])
+    return writer.now + span if span > timedelta() else None
 
 
 def _has_fallen(link: Evidence, known: dict[str, KnowledgeItem]) -> bool:

@@ -321,6 +321,9 @@ def test_s10_what_is_retracted_overdue_or_superseded_falls_with_all_that_rests_o
     clock.wait(10)
     assert [withdrawal.item.id for withdrawal in kb.expire()] == ["K-due"]
     assert kb.get("K-due").status is ItemStatus.STALE
+    kb.reinstate("K-due", reason="looked at it")
+    assert kb.expire() == []
+    assert kb.get("K-due").review_by == clock.now + timedelta(days=9)
     kb.record(
         [item("better", id="K-better", subject="g", evidence=(on("K-paper", EvidenceRole.SUPERSEDES),))]
     )

@@ -22,6 +22,15 @@ _SPELLINGS = {"E_h": "hartree", "D": "debye"}
 """Units that chemists write out."""
 
 _UNIT = re.compile(r"[\w\s*/^().%°Å·-]*")
+_MAX_UNIT_CHARS = 200
+
+# "10**10**10" is an ordinary unit to pint, which would compute it for longer than anybody waits.
+_RUNAWAY = re.compile(
+    r"(?:\*\*|\^)[\s()+-]*(?:\d{3,}|[\d.]+[\s()]*(?:\*\*|\^))"  # a large power, or a power of a power
+    r"|(?<!\w)[\d.]+[\s()]*(?:\*\*|\^).*\)\s*(?:\*\*|\^)"  # a power of a number in brackets
+)
+_SUPERSCRIPTS = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+_DIGITS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 
 
 class UncertaintyKind(StrEnum):
@@ -98,8 +107,11 @@ def canonical_unit(unit: str) -> str:
         ('eV', 'kcal/mol', '1')
     """
     text = unit.strip()
-    if not _UNIT.fullmatch(text):  # pint skips characters that it does not know
-        raise UnitError(f"unknown unit {unit!r}; write units as 'eV', 'kcal/mol' or '%'")
+    plain = _SUPERSCRIPTS.sub(lambda found: f"**{found.group().translate(_DIGITS)}", text)
+    too_much = len(text) > _MAX_UNIT_CHARS or _RUNAWAY.search(plain)
+    if too_much or not _UNIT.fullmatch(text):  # pint skips characters that it does not know
+        text = text[:80]
+        raise UnitError(f"unknown unit {text!r}; write units as 'eV', 'kcal/mol' or '%'")
     if text in ("", DIMENSIONLESS, "dimensionless"):
         return DIMENSIONLESS
     return _canonical_unit(text)

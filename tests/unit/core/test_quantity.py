@@ -244,3 +244,20 @@ def test_propagation_does_not_depend_on_the_unit_of_its_arguments(pair, value, s
     two = propagate(lambda x: x * 2, q.to(pair[1])).to(one.unit)
     assert two.value == pytest.approx(one.value, rel=1e-9)
     assert two.std == pytest.approx(one.std, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["10**10**10", "9^9^9^9*m", "9⁹⁹⁹⁹⁹⁹⁹⁹⁹", "2**99999999 m", "((99**99 m)**99)**99", "m*" * 5000 + "m"],
+)
+def test_a_unit_that_would_be_computed_for_hours_is_refused_at_once(unit):
+    with pytest.raises(UnitError, match="unknown unit"):
+        canonical_unit(unit)
+
+
+@pytest.mark.parametrize(
+    ("unit", "short"),
+    [("(m/s)**2", "m**2/s**2"), ("m**-2", "1/m**2"), ("m**(1/2)", "m**0.5"), ("Å³", "Å**3")],
+)
+def test_powers_of_units_are_units(unit, short):
+    assert canonical_unit(unit) == short

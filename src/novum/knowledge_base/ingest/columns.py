@@ -63,8 +63,11 @@ def make_plan(
         IngestError: no column holds values whose unit is known, or a column that was named is not there.
     """
     asked = task.about.columns
-    for name in (asked.subject, *(asked.conditions or ()), *asked.units):
-        if name and name != "*" and name not in headers:
+    for column in asked.units:
+        if column != "*" and column not in headers:
+            task.note(f"there is no column {column!r}, of which a unit was said")
+    for name in (asked.subject, *(asked.conditions or ())):
+        if name and name not in headers:
             raise IngestError(f"there is no column {name!r}; it has {', '.join(map(repr, headers))}")
     subject_at = headers.index(asked.subject) if asked.subject else find_subject(headers)
     values: list[tuple[int, Header]] = []

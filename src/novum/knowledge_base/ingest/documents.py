@@ -26,8 +26,8 @@ MAX_MARKUP_CHARS = 5_000_000
 """Characters of one Markdown or HTML document."""
 
 _METHODS = re.compile(
-    r"materials?\b.*\bmethods?|methods?|methodology|experimental|procedures?|protocols?|"
-    r"(?:synthesis|preparation|fabrication|characteri[sz]ation)(?:\s+of\b.*)?|"
+    r"materials?\b.{1,60}\bmethods?|methods?|methodology|experimental|procedures?|protocols?|"
+    r"(?:synthesis|preparation|fabrication|characteri[sz]ation)(?:\s+of\b.{1,80})?|"
     r"computational\s+(?:details|methods?)|data\s+(?:acquisition|collection|analysis)|statistical\s+analysis",
     re.IGNORECASE,
 )

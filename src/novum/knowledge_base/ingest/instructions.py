@@ -30,6 +30,9 @@ _TAGS = re.compile("[\U000e0020-\U000e007e]")
 _SHORTEST = 6
 """No shape is shorter: ``[INST]``."""
 
+_LONGEST = 20_000
+"""Characters that are looked at; passages are shorter."""
+
 _PRIOR = r"(?:previous|prior|above|preceding|earlier|foregoing|existing|system|original|initial|your)"
 _ORDERS = r"(?:instructions?|prompts?|directions|directives|guidelines|rules|guardrails|programming|messages)"
 _MODEL = r"(?:AI|LLMs?|GPT|chat\s?bot|(?:large\s+)?language\s+models?|AI\s+(?:assistants?|agents?|models?))"
@@ -55,11 +58,10 @@ _SHAPES = tuple(
         r"\bdo\s+not\s+(?:tell|inform|reveal\s+(?:this|it)\s+to|mention\s+(?:this|it)\s+to|alert)\s+"
         r"(?:the\s+)?(?:user|human|operator|reviewer)s?\b",
         # Get at what the model holds, or have it act.
-        r"\b(?:reveal|print|show|repeat|output|leak|send|exfiltrate)\b[^.\n]{0,30}"
-        r"\b(?:system\s+prompt|your\s+(?:instructions|prompt)|api[\s_-]?keys?|passwords?|credentials|secrets)\b",
+        r"\b(?:reveal|print|show|repeat|output|leak|send|exfiltrate)\s+(?:me\s+|us\s+)?(?:out\s+)?(?:all\s+)?"
+        r"(?:the|your|any|all|its)\s+(?:\w+\s+){0,2}"
+        r"(?:system\s+prompt|instructions|prompt|api[\s_-]?keys?|passwords?|credentials|secrets)\b",
         r"\b(?:call|invoke|use|execute|run)\s+(?:the\s+)?`?\w+[._]\w[\w.]*`?\s+tool\b",
-        r"\b(?:execute|run)\s+(?:the\s+following|this)\s+(?:shell\s+|bash\s+|python\s+|system\s+)?"
-        r"(?:command|code|script)\s*:",
         r"\b(?:rm\s+-rf\s+[~/]|curl\s+\S+\s*\|\s*(?:ba)?sh\b)",
         # Sway a review.
         r"\b(?:give|write|output|provide)\s+(?:only\s+)?(?:an?\s+)?(?:positive|favou?rable)\s+reviews?\b",
@@ -88,11 +90,12 @@ def flags_of(text: str) -> tuple[str, ...]:
         ()
     """
     found = []
+    text = text[:_LONGEST]
     if len(text) < _SHORTEST:
         return (HIDDEN_CHARACTERS,) if _HIDDEN.search(text) else ()
     seen = _TAGS.sub(lambda tag: chr(ord(tag.group()) - 0xE0000), text)
     seen = unicodedata.normalize("NFKC", UNSAFE.sub("", seen.replace("\r\n", "\n").replace("\r", "\n")))
-    flat = re.sub(r"[ \t\xa0]*\n[ \t\xa0]*(?=\S)", " ", seen)  # a sentence goes on in the next line
+    flat = re.sub(r"\n[ \t\xa0]*(?=\S)", " ", seen)  # a sentence goes on in the next line
     if any(shape.search(seen) or shape.search(flat) for shape in _SHAPES):
         found.append(INSTRUCTION_LIKE)
     if _HIDDEN.search(text):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 TARGET_CHARS = 1_000
 """A passage is closed by the first end of a sentence after which the next would exceed this."""
 
-_PARAGRAPH = re.compile(r"(?:[ \t]*(?:\r\n|\r|\n)){2,}|\f")
+_PARAGRAPH = re.compile(r"(?:\r\n|\r|\n)(?:[ \t]*(?:\r\n|\r|\n))+|\f")
 _END = re.compile(r"""[.!?…。！？]["'”’)\]]*(?=\s)|[。！？]""")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|cf|ca|vs|etc|al|approx|resp|viz|no|nos|fig|figs|eq|eqs|ref|refs|tab|sec|ch|vol|"

@@ -28,7 +28,7 @@ class _Records(Protocol):
     def __next__(self) -> list[str]: ...
 
 
-MAX_JSON_BYTES = 32 * 2**20
+MAX_JSON_BYTES = 16 * 2**20
 """Size of a JSON file, which is read whole and unfolds about twentyfold; JSON lines have no such limit."""
 
 BATCH_ROWS = 10_000

@@ -41,6 +41,7 @@ _SPELLINGS = {
     "kcal mol-1": "kcal/mol", "kJ mol-1": "kJ/mol", "kDa": "kilodalton",
     "Da": "dalton", "counts": "count", "cts": "count", "\u2126": "ohm", "rpm": "revolution/minute",
 }  # fmt: skip
+_MAX_UNIT_CHARS = 80
 _AMBIGUOUS = {"a.u.", "au", "arb. units", "arb. unit", "arbitrary units", "arb.u.", "a. u."}
 _PURE = re.compile(
     r"(?:ph|pka|pkb|pic50|log\s?[pds]|logk|n_\w+|\w+_ratio|ratio|r2|r²|refractive[ _]index|"
@@ -102,6 +103,8 @@ def parse_unit(text: str, name: str = "") -> str:
         >>> parse_unit("kJ mol⁻¹"), parse_unit("C", "temperature"), parse_unit("µm")
         ('kJ/mol', '°C', 'µm')
     """
+    if len(text) > _MAX_UNIT_CHARS:
+        raise UnitError(f"{text[:40]!r}… is too long for a unit")
     text = text.strip().strip(",;:").strip()
     if text.casefold() in _AMBIGUOUS:
         raise UnitError(

@@ -61,6 +61,7 @@ def test_a_disguise_does_not_hide_it(disguise):
         "The system was then cooled. The assistant: a robotic arm moved the vial.",
         "You will obtain a white solid. You should see two peaks in the spectrum.",
         "Participants were instructed to ignore the preceding cue and to respond as fast as possible.",
+        "Install git, then run the following command: make test. It prints a table.",
         "Run the following protocol: 95 °C for 5 min, then 35 cycles of 30 s.",
         "The large language model was given the prompt 'Name the product'; two raters scored it.",
         "We used GPT-4 as a baseline. The AI assistant's answers were compared with the system's rules.",

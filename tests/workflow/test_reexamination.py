@@ -9,6 +9,7 @@ from novum.agents.choose import open_planner
 from novum.core.access import Destination
 from novum.core.knowledge import Access, EvidenceRole, ItemStatus, KnowledgeItem, Level, Provenance
 from novum.core.quantity import Quantity
+from novum.core.record import CampaignRecord
 from novum.core.science import Candidate, Outcome
 from novum.core.spaces import (
     ChoiceParameter,
@@ -23,6 +24,7 @@ from novum.workflows.assays import choose_assays
 from novum.workflows.learning import CampaignKnowledge
 from novum.workflows.reexamination import SOURCE, is_within
 from novum.workflows.replay import replay
+from novum.workflows.reporting import build_report, numbers_without_source, unknown_citations, write_reports
 from novum.workflows.tracing import Tracer
 
 CALIBRATION = KnowledgeItem(
@@ -212,3 +214,17 @@ def test_where_a_candidate_of_another_campaign_lies():
     assert is_within(MoleculeSpace(max_heavy_atoms=6), at(smiles="c1ccccc1"))
     assert not is_within(MoleculeSpace(max_heavy_atoms=5), at(smiles="c1ccccc1"))
     assert not is_within(MoleculeSpace(), at(smiles="no molecule"))
+
+
+def test_a_campaign_that_examined_again_is_reported_like_any_other(world, tmp_path):
+    make_doubtful(world)
+    second = run(world, goal_of(plane(), HEIGHT, seed=2))
+    record = CampaignRecord.from_events(world.ledger.events(second.started.campaign))
+    assert record.recalls == second.recalls
+    report = build_report(record)
+    assert numbers_without_source(report, record) == []
+    assert unknown_citations(report, record) == []
+    paths = write_reports(record, folder=tmp_path / "reports")
+    examined = [h for h in record.hypotheses.values() if h.source == SOURCE]
+    assert examined
+    assert all(h.id in paths.markdown.read_text() for h in examined)

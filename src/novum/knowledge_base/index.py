@@ -34,7 +34,7 @@ from novum.storage import Database
 BATCH = 2048
 """Versions that are indexed together; a writer that is killed loses no more work than that."""
 
-GRAPH_FROM = 150_000
+GRAPH_FROM = 200_000
 """Rows above which Chroma's graph is asked for the neighbours. Up to there all vectors are compared."""
 
 GRAPH_LAG = 20_000
@@ -42,6 +42,9 @@ GRAPH_LAG = 20_000
 
 SPARE = 8
 """How many times more neighbours the graph is asked for than are wanted."""
+
+ASKED = 2_000
+"""Neighbours that the graph is asked for, at least; of fewer it misses some of the ten nearest."""
 
 COMMON = 3_000
 """Matches of words that are ranked at most: what is more frequent tells little, and takes long."""
@@ -399,9 +402,9 @@ class Reader:
         n_rows = len(vectors)
         if among is not None:
             among = among[among < n_rows]
-        elif n_rows > GRAPH_FROM and SPARE * n <= n_rows // 10:
+        elif n_rows > GRAPH_FROM and (asked := max(ASKED, SPARE * n)) <= n_rows // 10:
             graph = self._opened_graph()
-            near = graph.search(vector, SPARE * n)
+            near = graph.search(vector, asked)
             among = np.union1d(near[near < n_rows], np.arange(len(graph), n_rows))
         return vectors.compare(vector, among)
 
@@ -495,6 +498,8 @@ class _Parts:
             self._database = Database(
                 path, what="search index", application_id=0x6E6F7634, migrations=_MIGRATIONS
             )
+            # A view need not outlive the machine: what a power cut takes is noticed, and indexed again.
+            self._database.rows("PRAGMA synchronous = NORMAL")
         except StoreError as error:
             raise _damaged(error) from error
         self.vectors = VectorFile(folder / "vectors.f32", dimensions)

@@ -219,6 +219,7 @@ def test_a_large_index_asks_the_graph_and_the_rows_behind_it(
     exact = {query: nearest(index, query, 3) for query in TOPICS}
     monkeypatch.setattr(module, "GRAPH_FROM", 100)
     monkeypatch.setattr(module, "GRAPH_LAG", 20)
+    monkeypatch.setattr(module, "ASKED", 20)
     assert {query: nearest(index, query, 3) for query in TOPICS} == exact
     assert "a graph is built" in caplog.text
     items.put(item("perovskites absorb light", id="K-new"))  # not in the graph yet
@@ -236,6 +237,7 @@ def test_a_damaged_graph_is_built_anew_and_the_vectors_stay(
 ) -> None:
     monkeypatch.setattr(module, "GRAPH_FROM", 100)
     monkeypatch.setattr(module, "GRAPH_LAG", 20)
+    monkeypatch.setattr(module, "ASKED", 20)
     fill(items, item, 300)
     with open_index(tmp_path, items) as index:
         answer = nearest(index, TOPICS[1], 3)

@@ -30,10 +30,10 @@ COMMANDS: dict[str, Entry] = {
     "campaigns": Entry("campaigns", "Campaigns", "List the campaigns of a workspace."),
     "show": Entry("campaigns", "Campaigns", "Show a campaign, or one of its records."),
     "report": Entry("campaigns", "Campaigns", "Write a campaign's report, as Markdown and HTML."),
-    "verify": Entry("verify", "Campaigns", "Check a campaign against its own ledger."),
+    "verify": Entry("verify", "Campaigns", "Check a campaign against its own ledger, or a crate."),
     "ask": Entry("laboratory", "Laboratory", "Print what a person is asked to measure."),
     "tell": Entry("laboratory", "Laboratory", "Give a campaign the results that it waits for."),
-    "kb": Entry("kb", "Knowledge and tools", "Search and read the knowledge base."),
+    "kb": Entry("kb", "Knowledge and tools", "Search, read, correct and exchange the knowledge base."),
     "tools": Entry("tools", "Knowledge and tools", "List, describe and call the tools."),
     "init": Entry("init", "Setting up", "Write a commented goal file to start from."),
     "doctor": Entry(

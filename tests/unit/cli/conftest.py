@@ -2,17 +2,20 @@
 
 import io
 import json
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from known_items import items
 
 import novum.sandbox
 from novum.cli.main import main
+from novum.knowledge_base import KnowledgeBase
 from novum.sandbox.fake import FakeSandbox
 
 POOL = """
@@ -134,3 +137,23 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     assert ended.code == 0, ended.err
     return folder / "ws"
+
+
+@pytest.fixture(scope="session")
+def _known(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("known") / "ws"
+    with KnowledgeBase(folder / "knowledge", embedder="hashing") as knowledge:
+        knowledge.record(items().values())
+    return folder
+
+
+@pytest.fixture
+def known(_known: Path, tmp_path: Path) -> Path:
+    """A workspace with those items, for this test alone."""
+    return Path(shutil.copytree(_known, tmp_path / "ws"))
+
+
+@pytest.fixture
+def kb(known: Path) -> Callable[..., Ended]:
+    """Runs ``novum kb`` in that workspace."""
+    return lambda *arguments: novum_command("kb", *arguments, "-w", known)

@@ -39,6 +39,7 @@ bench: $(TESTING) ## run the benchmarks
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/ledger.py
+	$(BIN)/python benchmarks/kb.py --quick
 	$(BIN)/python benchmarks/sandbox.py
 	$(BIN)/python benchmarks/discovery_smoke.py
 

@@ -157,11 +157,14 @@ def items_of_claims(
     """
     domain = domain_of(record.goal.space)
     taught: dict[str, list[str]] = {}
+    origins: dict[str, Origin] = {}
     for item in measured:
+        origins[item.id] = item.origin
         for link in item.evidence:
             taught.setdefault(link.target, []).append(item.id)
     return [
-        _claim_item(claim, str(record.goal), campaign, domain, taught) for claim in record.claims.values()
+        _claim_item(claim, str(record.goal), campaign, domain, taught, origins)
+        for claim in record.claims.values()
     ]
 
 
@@ -358,7 +361,12 @@ def _failure_item(entry: ExperimentRecord, campaign: str, domain: str) -> Knowle
 
 
 def _claim_item(
-    claim: Claim, goal: str, campaign: str, domain: str, taught: Mapping[str, Sequence[str]]
+    claim: Claim,
+    goal: str,
+    campaign: str,
+    domain: str,
+    taught: Mapping[str, Sequence[str]],
+    origins: Mapping[str, Origin],
 ) -> KnowledgeItem:
     conditions = {"goal": goal}
     records = (f"ledger:{campaign}/{name}" for name in claim.evidence)
@@ -381,15 +389,22 @@ def _claim_item(
         conditions=conditions,
         text=claim.statement,
         arguments=claim.candidate.arguments,
-        # By the items that the experiments gave, so that retracting one of these is felt here.
+        # By the items that the experiments gave, so that retracting one of these is felt here. What shows
+        # that a candidate falls short supports an item that says so.
         evidence=tuple(
             Evidence(
                 target=target,
-                role=EvidenceRole.REFUTES if negative else EvidenceRole.SUPPORTS,
+                role=EvidenceRole.SUPPORTS,
                 weight=0.0 if claim.status is ClaimStatus.UNCONFIRMED else 1.0,
             )
             for target in targets
         ),
         provenance=Provenance(source=f"campaign {campaign}", campaign=campaign, method="sealed confirmation"),
+        # Only as real as the least real of what it rests on.
+        origin=max(
+            (origins.get(t, Origin.SIMULATED) for t in targets),
+            key=list(Origin).index,
+            default=Origin.SIMULATED,
+        ),
         negative=negative,
     )

@@ -40,11 +40,12 @@ _OTHER = re.compile(
     re.IGNORECASE,
 )
 _NUMBERED = r"^[ \t]*(?:(?:\d+(?:\.\d+)*|[IVX]+)[.)]?[ \t]+)?"
-_HEADING_LINE = re.compile(
+_HEADING = re.compile(
     rf"{_NUMBERED}(?P<title>(?:{_METHODS.pattern}|{_THEORY.pattern}|{_OTHER.pattern})"
-    r"(?:[ \t]+(?:and|section|details|methods?|discussion|procedures?))*)[ \t]*:?[ \t]*$",
-    re.IGNORECASE | re.MULTILINE,
+    r"(?: (?:and|section|details|methods?|discussion|procedures?))*) ?:?",
+    re.IGNORECASE,
 )
+_SHORT_LINE = re.compile(r"(?:\A|(?<=[\r\n]))[^\r\n]{1,120}(?=\r|\n|\Z)")
 _HIDES = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?:px|pt|em|%)?\s*(?:;|$)", re.I
 )
@@ -189,7 +190,11 @@ def _markup(task: Task) -> str:
 
 
 def _found_headings(text: str) -> list[_Section]:
-    return [_Section(found.start(), found["title"].strip()) for found in _HEADING_LINE.finditer(text)]
+    found = (
+        (line.start(), _HEADING.fullmatch(" ".join(line.group().split())))
+        for line in _SHORT_LINE.finditer(text)
+    )
+    return [_Section(start, heading["title"]) for start, heading in found if heading]
 
 
 def _drafts(

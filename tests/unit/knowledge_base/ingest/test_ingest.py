@@ -104,6 +104,25 @@ def test_the_same_file_twice_adds_nothing(tmp_path, about):
     assert {item.version for item, _ in again} == {1}
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.pdf", files.pdf("Text.")),
+        ("a.ome.tif", files.ome_tiff()),
+        ("a.dcm", files.dicom()),
+        ("a.nii", files.nifti()),
+        ("a.h5ad", files.h5ad()),
+        ("a.npz", files.npz(u_mv=[1.0, 2.0, 4.0], time_s=[0.0, 1.0, 3.0])),
+        ("a.cif", files.CIF),
+        ("a.csv", "time [s],U [V]\n0,1\n1,2\n2,1\n"),
+    ],
+)
+def test_the_same_bytes_give_the_same_items_and_blobs(take, kept, name, content):
+    first, blobs = take(name, content), dict(kept.blobs)
+    assert take(name, content) == first != []
+    assert kept.blobs == blobs
+
+
 def test_values_that_differ_in_their_conditions_are_different_items(take):
     items = take("t.csv", "smiles,T [K],gap_ev\nCCO,300,6.1\nCCO,310,6.1\n")
     assert len({item.id for item in items}) == 2
@@ -281,3 +300,49 @@ def test_columns_that_are_not_there_are_an_error(refuse):
     reason = refuse("t.csv", "smiles,gap_ev\nCCO,6.1\n", columns={"subject": "name"})
     assert reason == "there is no column 'name'; it has 'smiles', 'gap_ev'"
     assert Columns(subject="name").subject == "name"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "module", "extra"),
+    [
+        ("a.pdf", files.pdf("x"), "pypdf", "ingest-documents"),
+        ("a.html", b"<p>x</p>", "bs4", "ingest-documents"),
+        ("a.fasta", b">a\nMKT\n", "Bio", "ingest-sequences"),
+        ("a.tif", files.tiff(), "tifffile", "ingest-imaging"),
+        ("a.dcm", files.dicom(), "pydicom", "ingest-imaging"),
+        ("a.nii", files.nifti(), "nibabel", "ingest-imaging"),
+        ("a.h5", files.h5ad(), "h5py", "ingest-series"),
+    ],
+)
+def test_a_missing_reader_refuses_its_files_and_says_how_to_get_it(
+    refuse, monkeypatch, name, content, module, extra
+):
+    import importlib.util
+
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *rest: None if name == module else found(name, *rest)
+    )
+    assert refuse(name, content).endswith(f"needs an optional part: pip install 'novum[{extra}]'")
+
+
+def test_taking_files_loads_nothing_heavy_before_it_is_needed():
+    import subprocess
+    import sys
+
+    code = "import sys, novum.knowledge_base.ingest; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    heavy = {
+        "rdkit",
+        "pymatgen",
+        "ase",
+        "torch",
+        "pypdf",
+        "bs4",
+        "pydicom",
+        "nibabel",
+        "tifffile",
+        "h5py",
+        "Bio",
+    }
+    assert heavy & set(loaded.split()) == set()

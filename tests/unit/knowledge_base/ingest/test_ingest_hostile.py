@@ -131,6 +131,28 @@ def test_deep_markup_does_not_exhaust_the_stack(take, refuse):
     assert take("a.md", ">" * 20_000 + " text")
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("spaces.txt", "a" + " " * 300_000 + "b"),
+        ("heading.txt", "Synthesis of" + " " * 300_000 + "x"),
+        ("lines.txt", "a" + "\n" * 300_000 + "b"),
+        ("links.md", "[a](" * 50_000),
+        ("brackets.md", "[" * 100_000),
+        ("cells.csv", "material,gap_ev\nA," + "1" * 90_000 + "\nB,1\n"),
+        ("unit.csv", "material,gap\nA,1 m" + " " * 90_000 + "9\nB,1 eV\n"),
+        ("power.csv", "material,gap (10**10**10)\nA,1\nB,1 eV\n"),
+    ],
+)
+def test_no_text_takes_time_with_its_square(tmp_path, about, report, name, content):
+    """With the square of its length, each would take minutes and run into the limit of the test."""
+    from novum.knowledge_base.ingest import ingest
+
+    (tmp_path / name).write_text(content)
+    list(ingest(tmp_path / name, about(), report=report))
+    assert len(report.taken) + len(report.refused) == 1
+
+
 def bombs():
     """Small files that unfold to more than 256 MiB, by name."""
     import numpy as np

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from novum.tools.registry import Registry
     from novum.tools.runner import Runner
     from novum.workflows.discovery import Discovery
+    from novum.workflows.tracing import Tracer
 
 RECORDED_VERSIONS = ("novum", "langgraph", "numpy", "scipy", "rdkit", "tblite", "pyscf", "ase", "torch")
 """The packages whose versions go into a campaign's first event."""
@@ -88,15 +89,20 @@ class Workspace:
     @cached_property
     def knowledge(self) -> "KnowledgeBase":
         """What is known."""
-        from novum.core.tracing import Trace
         from novum.knowledge_base import KnowledgeBase
 
-        def trace(target: str) -> Trace | None:
-            from novum.workflows.tracing import Tracer
+        return KnowledgeBase(
+            self.root / "knowledge",
+            embedder=self.settings.embedder,
+            trace=lambda target: self.tracer(target),
+        )
 
-            return Tracer(self.ledger)(target)
+    @cached_property
+    def tracer(self) -> "Tracer":
+        """Finds the experiments that knowledge rests on."""
+        from novum.workflows.tracing import Tracer
 
-        return KnowledgeBase(self.root / "knowledge", embedder=self.settings.embedder, trace=trace)
+        return Tracer(self.ledger)
 
     @cached_property
     def registry(self) -> "Registry":

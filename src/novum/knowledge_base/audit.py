@@ -40,7 +40,14 @@ def audit(database: Database) -> Audit:
     for name, links in (
         ("items", _items(database)),
         ("forecasts", track.links(_pages(database, "SELECT * FROM forecasts WHERE seq > ?"))),
-        ("resolutions", conflicts.links(_pages(database, "SELECT * FROM resolutions WHERE seq > ?"))),
+        (
+            "disagreements",
+            conflicts.disagreement_links(_pages(database, "SELECT * FROM disagreements WHERE seq > ?")),
+        ),
+        (
+            "resolutions",
+            conflicts.resolution_links(_pages(database, "SELECT * FROM resolutions WHERE seq > ?")),
+        ),
     ):
         tip = database.rows("SELECT n, hash FROM tips WHERE name = ?", (name,))
         fault, counts[name] = find_fault(links, (tip[0]["n"], tip[0]["hash"]) if tip else None)

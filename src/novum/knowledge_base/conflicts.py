@@ -23,6 +23,10 @@ from novum.knowledge_base.retraction import Withdrawal, withdraw
 from novum.knowledge_base.rows import timestamp, to_item
 from novum.knowledge_base.writer import Writer
 
+_DISAGREEMENT = "conflict, item, against, statistic, recorded_at"
+_INSERT_DISAGREEMENT = (
+    f"INSERT INTO disagreements ({_DISAGREEMENT}, prev_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+)
 _RESOLUTION = "conflict, rule, winner, members, reason, by, recorded_at"
 
 
@@ -82,6 +86,7 @@ class Conflict:
 def detect(writer: Writer, items: Iterable[KnowledgeItem]) -> list[str]:
     """Record the conflicts that new items are in; return the ids of the conflicts, each once."""
     found: dict[str, None] = {}
+    chain = Chain(writer.connection, "disagreements")
     for item in items:
         if item.status is not ItemStatus.ACTIVE:
             continue
@@ -91,18 +96,14 @@ def detect(writer: Writer, items: Iterable[KnowledgeItem]) -> list[str]:
         id = topic(item)
         found[id] = None
         worst = max(apart)
-        moment = timestamp(writer.now)
-        writer.connection.executemany(
-            "INSERT INTO disagreements (conflict, item, against, statistic, recorded_at) "
-            "VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            [
-                (id, one, against, z if math.isfinite(z) else None, moment)
-                for z, one, against in [
-                    *((z, other, item.id) for z, other in apart),
-                    (worst[0], item.id, worst[1]),
-                ]
-            ],
-        )
+        rows = writer.rows("SELECT item FROM disagreements WHERE conflict = ?", (id,))
+        known = {row["item"] for row in rows}
+        for z, one, against in (*((z, other, item.id) for z, other in apart), (worst[0], item.id, worst[1])):
+            if one not in known:
+                known.add(one)
+                fields = (id, one, against, z if math.isfinite(z) else None, timestamp(writer.now))
+                writer.connection.execute(_INSERT_DISAGREEMENT, (*fields, *chain.add(*fields)))
+    chain.close()
     return list(found)
 
 
@@ -185,11 +186,18 @@ def resolve(
     return next(find_conflicts(rows, id=id)), withdrawals
 
 
-def links(rows: Iterable[sqlite3.Row]) -> Iterator[Link]:
+def resolution_links(rows: Iterable[sqlite3.Row]) -> Iterator[Link]:
     """Yield the links of the chain of `resolutions`."""
     for row in rows:
         fields: tuple[Any, ...] = tuple(row[name] for name in _RESOLUTION.split(", "))
         yield Link(f"the resolution of conflict {row['conflict']}", row["prev_hash"], row["hash"], fields)
+
+
+def disagreement_links(rows: Iterable[sqlite3.Row]) -> Iterator[Link]:
+    """Yield the links of the chain of `disagreements`."""
+    for row in rows:
+        fields: tuple[Any, ...] = tuple(row[name] for name in _DISAGREEMENT.split(", "))
+        yield Link(f"{row['item']} in conflict {row['conflict']}", row["prev_hash"], row["hash"], fields)
 
 
 def _conflict(rows: Rows, id: str, members: Sequence[str], since: str) -> Conflict:

@@ -242,14 +242,18 @@ _JUDGED: Migration = (
     # Items that cannot all be true: for each, one that it was found to disagree with.
     """
     CREATE TABLE disagreements (
+        seq INTEGER PRIMARY KEY,
         conflict TEXT NOT NULL,
         item TEXT NOT NULL,
         against TEXT NOT NULL,
         statistic REAL,
         recorded_at TEXT NOT NULL,
-        PRIMARY KEY (conflict, item)
-    ) STRICT, WITHOUT ROWID
+        prev_hash TEXT NOT NULL,
+        hash TEXT NOT NULL,
+        UNIQUE (conflict, item)
+    ) STRICT
     """,
+    "CREATE INDEX disagreements_by_item ON disagreements (item)",
     *guards("disagreements"),
     """
     CREATE TABLE resolutions (

@@ -47,7 +47,8 @@ class Writer:
         self._appraise = appraise
         last = connection.execute("SELECT seq, recorded_at FROM items ORDER BY seq DESC LIMIT 1").fetchone()
         self._seq = last["seq"] if last else 0
-        self.now = max(now.astimezone(UTC), datetime.fromisoformat(last["recorded_at"])) if last else now
+        now = now.astimezone(UTC)
+        self.now = max(now, datetime.fromisoformat(last["recorded_at"])) if last else now
         self._chain = Chain(connection, "items")
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:

@@ -6,6 +6,9 @@ from novum.core.science import Experiment
 from novum.core.tracing import Trace
 from novum.memory.ledger import Ledger, LedgerRecord
 
+KEPT = 64
+"""Records of plans that a tracer keeps at hand."""
+
 
 class Tracer:
     """Finds the experiments that items name as their evidence, for `KnowledgeBase.why`.
@@ -16,6 +19,7 @@ class Tracer:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._plans: dict[tuple[str, str], LedgerRecord] = {}
 
     def __call__(self, target: str) -> Trace | None:
         """Return the experiment behind ``ledger:CAMPAIGN/EXPERIMENT``, or None if it is not here.
@@ -33,7 +37,7 @@ class Tracer:
         if isinstance(event, Told):
             return trace.model_copy(update={"measurements": event.measurements, "failed": event.failed})
         assert isinstance(event, ExperimentFinished)
-        judged = self._find(campaign, f"judge/{event.iteration}")
+        judged = self._find_plan(campaign, f"judge/{event.iteration}")
         verdicts = judged.event.verdicts if judged and isinstance(judged.event, Judged) else ()
         return trace.model_copy(
             update={
@@ -48,7 +52,7 @@ class Tracer:
     def _before(self, campaign: str, name: str, iteration: int) -> dict[str, object]:
         """Return what was planned for an experiment, and what was predicted of it."""
         for design, plan in ((f"design/{iteration}", f"hypothesise/{iteration}"), ("confirmation",) * 2):
-            designed, planned = self._find(campaign, design), self._find(campaign, plan)
+            designed, planned = self._find_plan(campaign, design), self._find_plan(campaign, plan)
             if designed is None or planned is None:
                 continue
             experiment = _experiment(designed, name)
@@ -64,6 +68,17 @@ class Tracer:
                 "registered_at": planned.time,
             }
         return {}
+
+    def _find_plan(self, campaign: str, key: str) -> LedgerRecord | None:
+        """Return a record that many experiments share; kept, because what is recorded never changes."""
+        if (campaign, key) in self._plans:
+            return self._plans[campaign, key]
+        found = self._find(campaign, key)
+        if found is not None:
+            if len(self._plans) == KEPT:
+                del self._plans[next(iter(self._plans))]
+            self._plans[campaign, key] = found
+        return found
 
     def _find(self, campaign: str, key: str) -> LedgerRecord | None:
         return self._ledger.find_record(campaign, key)

@@ -177,9 +177,11 @@ def test_s5_uncertainty_has_a_kind_and_propagates_and_belief_moves_with_evidence
         ("UPDATE items SET domain = 'astrology' WHERE seq = 1", "column 'domain'"),
         ("UPDATE links SET target = 'K-9'", "links are not"),
         ("DELETE FROM bodies WHERE seq = 2", "content is missing"),
-        ("DELETE FROM items WHERE seq = 3; DELETE FROM bodies WHERE seq = 3", "not what was recorded last"),
+        ("DELETE FROM items WHERE seq = 4; DELETE FROM bodies WHERE seq = 4", "not what was recorded last"),
         ("UPDATE items SET until = NULL WHERE seq = 1", "ends at the wrong place"),
         ("UPDATE forecasts SET held = 1", "forecast"),
+        ("DELETE FROM disagreements", "disagreements: 0 rows"),
+        ("UPDATE resolutions SET winner = 'K-2'", "resolution of conflict"),
         ("UPDATE bodies SET prev_hash = hash WHERE seq = 2", "does not follow"),
     ],
 )
@@ -189,8 +191,10 @@ def test_s6_tampering_with_one_record_is_found(
     kb.record([item("one", id="K-1", evidence=(on("K-0"),)), item("two", id="K-2", subject="b")])
     kb.record([item("one again", id="K-1")])
     kb.learn([Forecast(source="a method", key="c1/E001", held=False)])
+    kb.record([item("not one", id="K-3", value=Quantity(value=9.0, unit="eV", std=0.1), subject="b")])
+    kb.resolve(kb.conflicts()[0].id, Rule.PERSON, by="Ada", reason="two phases")
     found = kb.verify()
-    assert (found.ok, found.faults, found.n_versions) == (True, (), 3)
+    assert (found.ok, found.faults, found.n_versions) == (True, (), 4)
     kb.close()
     with sqlite3.connect(kb.root / "items.sqlite3") as connection:
         for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():

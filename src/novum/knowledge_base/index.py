@@ -133,7 +133,7 @@ class Index:
         with self._lock:
             try:
                 if not self._is_there():
-                    return self._rebuild(None)
+                    return self._rebuild()
                 return self._catch_up()
             except (DamagedError, OSError) as error:
                 return self._rebuild(str(error))
@@ -145,7 +145,7 @@ class Index:
             StoreError: the index cannot be built.
         """
         with self._lock:
-            self._rebuild(None)
+            self._rebuild(forced=True)
             return self.count
 
     def ask(self, question: Callable[["Reader"], T]) -> T:
@@ -266,14 +266,14 @@ class Index:
             self._opened().reader.drop_graph()
             self._opened().reader.grow_graph()
 
-    def _rebuild(self, why: str | None) -> int:
+    def _rebuild(self, why: str = "", *, forced: bool = False) -> int:
         """Begin an index without anything in it, then fill it; return how many versions were added."""
-        if why is not None:
+        if why:
             _log.warning("the search index %s is rebuilt: %s", self.folder, why)
         try:
             with self._turn():
                 # Unless another process has begun it anew meanwhile.
-                if why is None or self._read_state_or_none() in (None, self._seen):
+                if forced or self._read_state_or_none() in (None, self._seen):
                     self._begin()
             if not self._is_there():
                 raise DamagedError("its state is gone")

@@ -273,3 +273,19 @@ def test_words_are_found_whatever_their_ending_and_rare_ones_first(
     assert worded("rings zeolite") == {30, 31}  # the rare word decides
     assert worded("ring says") == set(range(30))  # both are frequent: both must match
     assert worded("ring says 7") == {7}
+
+
+def test_an_index_that_another_process_began_meanwhile_is_not_begun_again(
+    tmp_path: Path, items: Items, item: Make
+) -> None:
+    fill(items, item, 5)
+    with open_index(tmp_path, items) as one, open_index(tmp_path, items) as other:
+        assert not one._is_there()  # it looked, and there was none
+        other.sync()
+        state = (tmp_path / "index" / "state.json").read_text()
+        assert one._rebuild() == 0
+        assert (tmp_path / "index" / "state.json").read_text() == state
+        assert one.count == other.count == 5
+        assert one.rebuild() == 5  # asked for: it is begun again
+        assert (tmp_path / "index" / "state.json").read_text() != state
+        assert other.count == 5

@@ -21,6 +21,7 @@ from novum.knowledge_base.index import Index, refuse_url
 from novum.knowledge_base.items import Filters, Items, utc_now
 from novum.knowledge_base.recording import recording
 from novum.knowledge_base.search import Hit, Search
+from novum.knowledge_base.writer import CHUNK
 from novum.knowledge_base.structures import Structures
 
 
@@ -213,10 +214,15 @@ class KnowledgeBase:
         Raises:
             StoreError: the knowledge base could not be written.
         """
-        with recording(self.items) as recorder:
-            moved = recorder.appraise(self.items.ids() if ids is None else ids)
-            recorder.appraise_above(moved)
-            return moved
+        wanted = list(self.items.ids() if ids is None else ids)
+        moved = []
+        # In several transactions, so that other writers get their turn.
+        for start in range(0, len(wanted), CHUNK):
+            with recording(self.items) as recorder:
+                found = recorder.appraise(wanted[start : start + CHUNK])
+                recorder.appraise_above(found)
+                moved += found
+        return moved
 
     def why(self, id: str, *, as_of: datetime | None = None) -> links.Node:
         """Return the tree of evidence of an item: down to measurements, tools and earlier predictions.

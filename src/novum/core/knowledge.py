@@ -198,7 +198,7 @@ class KnowledgeItem(Frozen):
     quality: Quality = Quality()
     status: ItemStatus = ItemStatus.ACTIVE
     status_reason: str = ""
-    """Why it is stale, superseded, retracted or reinstated."""
+    """Why it is stale, superseded or retracted, or why it was reinstated or amended."""
     access: Access = Access.PUBLIC
     valid_from: AwareDatetime | None = None
     """From when on it was true; None for always."""

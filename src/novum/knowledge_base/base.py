@@ -6,10 +6,10 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Self, TypedDict, Unpack
 
 from novum.core.forecasts import Calibration, Forecast, calibrate
-from novum.core.knowledge import EvidenceRole, ItemStatus, KnowledgeItem, Level
+from novum.core.knowledge import Access, EvidenceRole, ItemStatus, KnowledgeItem, Level
 from novum.knowledge_base import differences, links, retraction, track
 from novum.knowledge_base.audit import Audit, audit
 from novum.knowledge_base.bias import Bias, make_up, mean_quality
@@ -21,8 +21,8 @@ from novum.knowledge_base.index import Index, refuse_url
 from novum.knowledge_base.items import Filters, Items, utc_now
 from novum.knowledge_base.recording import recording
 from novum.knowledge_base.search import Hit, Search
-from novum.knowledge_base.writer import CHUNK
 from novum.knowledge_base.structures import Structures
+from novum.knowledge_base.writer import CHUNK
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,15 @@ class Stats:
     domains: dict[str, int]
     embedder: str
     """The embedder's description."""
+
+
+class Amendments(TypedDict, total=False):
+    """What a person may change of an item; everything else comes from its evidence."""
+
+    access: Access
+    valid_from: datetime | None
+    valid_to: datetime | None
+    review_by: datetime | None
 
 
 class KnowledgeBase:
@@ -181,6 +190,20 @@ class KnowledgeBase:
             recorder.appraise([item.id for item in again])
             recorder.appraise_above([id])
             return list(recorder.writer.heads([item.id for item in again]).values())
+
+    def amend(self, id: str, *, reason: str, **changes: Unpack[Amendments]) -> KnowledgeItem:
+        """Change who may see an item, when it was true or when it is to be reviewed; return it as it is now.
+
+        What rests on an item that is closed to readers is closed with it; opening it again opens it alone.
+
+        Raises:
+            NotFoundError: there is no such item.
+            StoreError: the change could not be written.
+            UsageError: no reason is given.
+            ValueError: it would end before it begins, or a time has no time zone.
+        """
+        with recording(self.items) as recorder:
+            return recorder.amend(id, reason, dict(changes))
 
     def expire(self) -> list[retraction.Withdrawal]:
         """Make stale what should have been reviewed by now, and what rests on it; return all of it.

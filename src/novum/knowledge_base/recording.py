@@ -1,8 +1,9 @@
 """Recording findings: each is appraised, held against what is known, and felt by what rests on it."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
+from novum.core.errors import UsageError
 from novum.core.knowledge import CARRYING, Evidence, EvidenceRole, ItemStatus, KnowledgeItem
 from novum.knowledge_base import conflicts
 from novum.knowledge_base.agreement import SIGMAS, difference
@@ -57,6 +58,18 @@ class Recorder:
             self.appraise_above([target])
         self.appraise_above([source])
         return linked
+
+    def amend(self, id: str, reason: str, changes: Mapping[str, object]) -> KnowledgeItem:
+        """Change what a person may change of an item. See `KnowledgeBase.amend`."""
+        item = get(self.writer, id)
+        if not reason.strip():
+            raise UsageError(f"say why {id} is amended: the reason stays with it")
+        # Through the checks of an item, as when it was made.
+        fields = dict(item) | dict(changes) | {"status_reason": reason}
+        amended, new = self.writer.revise(self._appraiser(KnowledgeItem.model_validate(fields)))
+        if new:
+            self.appraise_above([id])
+        return amended
 
     def appraise(self, ids: Collection[str]) -> list[str]:
         """Compute confidence and quality of items anew; return the ids of those that moved.

@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from novum.core.errors import NotFoundError, UsageError
-from novum.core.knowledge import Evidence, EvidenceRole, Interval, ItemStatus, KnowledgeItem, Provenance
+from novum.core.knowledge import (
+    Access,
+    Evidence,
+    EvidenceRole,
+    Interval,
+    ItemStatus,
+    KnowledgeItem,
+    Provenance,
+)
 from novum.core.quantity import Quantity
 from novum.knowledge_base import KnowledgeBase
 from novum.knowledge_base.agreement import difference
@@ -223,6 +231,23 @@ def test_changes_between_two_times_show_what_was_taken_back(tmp_path: Path, item
         whole = kb.changes(THEN - timedelta(days=1), now[0])
         assert {i.id for i in whole.added} == {"K-1", "K-2"}
         assert whole.changed == ()
+
+
+def test_a_person_may_close_an_item_and_date_it_and_must_say_why(kb: KnowledgeBase, item: Make) -> None:
+    use = item(id="K-use", subject="b", evidence=(Evidence(target="K-1", role=EvidenceRole.DERIVED_FROM),))
+    kb.record([item(id="K-1"), use])
+    closed = kb.amend("K-1", reason="patients", access=Access.SENSITIVE, valid_to=THEN)
+    assert (closed.access, closed.valid_to, closed.status_reason) == (Access.SENSITIVE, THEN, "patients")
+    assert kb.get("K-use").access is Access.SENSITIVE
+    assert kb.amend("K-1", reason="consent", access=Access.PUBLIC).access is Access.PUBLIC
+    assert kb.get("K-use").access is Access.SENSITIVE
+    assert [version.access for _, version in kb.history("K-1")] == ["public", "sensitive", "public"]
+    with pytest.raises(UsageError, match="say why"):
+        kb.amend("K-1", reason="", access=Access.PUBLIC)
+    with pytest.raises(NotFoundError):
+        kb.amend("K-0", reason="none")
+    with pytest.raises(ValueError, match="before it begins"):
+        kb.amend("K-1", reason="dates", valid_from=THEN + timedelta(days=1))
 
 
 def test_links_need_an_item_and_get_a_new_weight(kb: KnowledgeBase, item: Make) -> None:

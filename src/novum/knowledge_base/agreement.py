@@ -17,7 +17,7 @@ ASSUMED_SPREAD = 0.05
 """Relative standard deviation of a value that states none: a choice, so that no value counts as exact
 because somebody left its uncertainty out."""
 
-COMPARED = 1000
+COMPARED = 200
 """The latest items about one thing with which a new one is compared."""
 
 

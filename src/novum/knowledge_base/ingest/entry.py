@@ -11,7 +11,6 @@ from novum.core.errors import IngestError, MissingExtraError, NotFoundError
 from novum.core.knowledge import KnowledgeItem
 from novum.core.text import clean_text
 from novum.knowledge_base.ingest import (
-    anndata,
     crystals,
     documents,
     images,
@@ -21,21 +20,14 @@ from novum.knowledge_base.ingest import (
     sequences,
     tables,
 )
+from novum.knowledge_base.ingest.apart import apart
 from novum.knowledge_base.ingest.bounds import DEFAULT_BOUNDS, Bounds
-from novum.knowledge_base.ingest.draft import About, Draft, Keep, Reader, Shape, Task
+from novum.knowledge_base.ingest.draft import About, Draft, Keep, Reader, Task
 from novum.knowledge_base.ingest.formats import Format, find_format
 from novum.knowledge_base.ingest.items import ItemMaker
 from novum.knowledge_base.ingest.parsing import BAD_INPUT, version_of
 from novum.knowledge_base.ingest.report import OnProgress, Progress, Refused, Report, Taken
 from novum.knowledge_base.ingest.source import kind_of_file, open_source
-
-
-def _read_hdf5(task: Task) -> Iterator[Draft]:
-    if task.about.shape is Shape.OMICS or (task.about.shape is None and anndata.is_anndata(task)):
-        yield from anndata.read_anndata(task)
-    else:
-        yield from sampled.read_hdf5(task)
-
 
 _READERS: dict[Format, tuple[Reader, str]] = {
     Format.PDF: (documents.read_pdf, "pypdf"),
@@ -57,7 +49,7 @@ _READERS: dict[Format, tuple[Reader, str]] = {
     Format.DICOM: (medical.read_dicom, "pydicom"),
     Format.NIFTI: (medical.read_nifti, "nibabel"),
     Format.NPZ: (sampled.read_npz, "numpy"),
-    Format.HDF5: (_read_hdf5, "h5py"),
+    Format.HDF5: (apart(Format.HDF5, module="h5py", extra="ingest-series"), "h5py"),
 }
 """How each format is read, and the distribution that does it."""
 

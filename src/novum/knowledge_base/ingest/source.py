@@ -55,6 +55,11 @@ class Source:
         return f"file:{self.sha256[:32]}"
 
     @property
+    def descriptor(self) -> int:
+        """The open file, for a process that reads it in our stead."""
+        return self._descriptor
+
+    @property
     def suffix(self) -> str:
         """The end of the name in lower case, with ``.nii.gz`` taken as one."""
         name = self.name.lower()

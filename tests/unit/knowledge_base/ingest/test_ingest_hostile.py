@@ -9,12 +9,19 @@ import subprocess
 import sys
 import zipfile
 import zlib
+from datetime import UTC
 from pathlib import Path
 
 import pytest
 import science_files as files
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import quantities
 
+from novum.core.knowledge import DataClass, Interval, Level
 from novum.knowledge_base.ingest import Bounds
+from novum.knowledge_base.ingest.apart import draft_from, draft_to
+from novum.knowledge_base.ingest.draft import Draft
 
 
 def zipped(**members):
@@ -105,7 +112,7 @@ def test_bytes_that_are_flipped_raise_nothing_but_our_errors(tmp_path, about, na
     from novum.knowledge_base.ingest import Report, ingest
 
     random = np.random.default_rng(seed)
-    for _ in range(15):
+    for _ in range(3 if name == "a.h5ad" else 15):  # each of which takes a process
         data = bytearray(content)
         for place in random.integers(0, len(data), size=4):
             data[place] = random.integers(0, 256)
@@ -227,3 +234,65 @@ def test_a_folder_of_bad_files_tells_each_reason(tmp_path, about, report):
     assert list(ingest(tmp_path, about(), report=report)) == []
     assert [refused.name for refused in report.refused] == [p.name for p in sorted(Path(tmp_path).iterdir())]
     assert all("its content is something else" in refused.reason for refused in report.refused)
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("kill -SEGV $$", "its reader crashed on it (signal 11), as on a damaged file"),
+        ("exit 3", "its reader crashed on it (exit code 3), as on a damaged file"),
+        ("echo rubbish", "its reader told something that cannot be understood"),
+        (
+            """echo '{"kind": "bytes", "size": 1000000000000}'""",
+            "its reader gave 1000000000000 bytes to keep",
+        ),
+        ("""echo '{"kind": "draft", "draft": {}}'""", "its reader told something that cannot be understood"),
+    ],
+)
+def test_a_reader_that_crashes_or_lies_refuses_its_file_and_the_next_is_taken(
+    tmp_path, about, report, monkeypatch, script, reason
+):
+    from novum.knowledge_base.ingest import ingest
+
+    reader = tmp_path / "reader"
+    reader.write_text(f"#!/bin/sh\n{script}\n")
+    reader.chmod(0o700)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a.h5").write_bytes(files.h5ad())
+    (folder / "b.smi").write_text("CCO\n")
+    monkeypatch.setattr(sys, "executable", str(reader))
+    assert len(list(ingest(folder, about(), report=report))) == 2
+    assert [(refused.name, refused.reason) for refused in report.refused] == [("a.h5", reason)]
+    assert [taken.name for taken in report.taken] == ["b.smi"]
+
+
+def test_a_reader_that_does_not_end_is_ended(tmp_path, about, report, monkeypatch):
+    from novum.knowledge_base.ingest import ingest
+
+    reader = tmp_path / "reader"
+    reader.write_text("#!/bin/sh\nexec sleep 1000\n")
+    reader.chmod(0o700)
+    (tmp_path / "a.h5").write_bytes(files.h5ad())
+    monkeypatch.setattr(sys, "executable", str(reader))
+    assert list(ingest(tmp_path / "a.h5", about(), report=report, bounds=Bounds(max_seconds=0.2))) == []
+    assert report.refused[0].reason == "it takes longer than 0.2 s to read"
+
+
+@given(data=st.data())
+def test_drafts_travel_between_processes_as_json(data):
+    value = data.draw(st.none() | quantities())
+    draft = Draft(
+        data_class=data.draw(st.sampled_from(DataClass)),
+        subject="s",
+        relation="r",
+        text=data.draw(st.text()),
+        value=value,
+        interval=Interval(low=1, high=2) if value is not None else None,
+        conditions=data.draw(st.dictionaries(st.text(), st.integers() | st.text() | st.booleans())),
+        level=data.draw(st.none() | st.sampled_from(Level)),
+        flags=("instruction-like",),
+        sensitive=data.draw(st.booleans()),
+        created=data.draw(st.none() | st.datetimes(timezones=st.just(UTC))),
+    )
+    assert draft_from(json.loads(json.dumps(draft_to(draft)))) == draft

@@ -49,7 +49,7 @@ def apart(format: Format, *, module: str, extra: str) -> Reader:
 def _read(task: Task, format: Format) -> Iterator[Draft]:
     source = task.source
     descriptor = source.descriptor
-    command = [sys.executable, "-m", "novum.knowledge_base.ingest.child", str(descriptor)]
+    command = [sys.executable, "-P", "-m", "novum.knowledge_base.ingest.child", str(descriptor)]
     request = {
         "format": format.value,
         "about": asdict(task.about),
@@ -62,7 +62,11 @@ def _read(task: Task, format: Format) -> Iterator[Draft]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         pass_fds=(descriptor,),
-        env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "OMP_NUM_THREADS": "1"},
+        env={
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            "OMP_NUM_THREADS": "1",
+            "HDF5_PLUGIN_PRELOAD": "::",  # no filter is loaded from a library that lies somewhere
+        },
     )
     assert child.stdin is not None
     assert child.stdout is not None

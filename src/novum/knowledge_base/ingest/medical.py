@@ -175,7 +175,7 @@ def read_nifti(task: Task) -> Iterator[Draft]:
     if b"ni1\x00" in data[344:348] or data[4:8] == b"ni2\x00":
         raise IngestError("it is one half of a pair (hdr and img); save it as one .nii file")
     kind = nibabel.Nifti2Image if data[4:8] == b"n+2\x00" else nibabel.Nifti1Image
-    with parsing("NIfTI", ImageFileError, HeaderDataError, logger="nibabel"):
+    with parsing("NIfTI", ImageFileError, HeaderDataError, logger="nibabel.global"):
         image = kind.from_bytes(data)
         header = image.header
         shape = tuple(int(n) for n in image.shape)

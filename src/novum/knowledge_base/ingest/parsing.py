@@ -87,14 +87,12 @@ def _listening(name: str | None, said: Said) -> Iterator[None]:
         yield
         return
     log, ear = logging.getLogger(name), _Ear(said)
-    propagate = log.propagate
-    log.addHandler(ear)
-    log.propagate = False
+    handlers, propagate = log.handlers, log.propagate
+    log.handlers, log.propagate = [ear], False
     try:
         yield
     finally:
-        log.propagate = propagate
-        log.removeHandler(ear)
+        log.handlers, log.propagate = handlers, propagate
 
 
 def need(module: str, *, feature: str, extra: str) -> None:

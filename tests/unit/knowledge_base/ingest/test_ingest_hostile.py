@@ -296,3 +296,20 @@ def test_drafts_travel_between_processes_as_json(data):
         created=data.draw(st.none() | st.datetimes(timezones=st.just(UTC))),
     )
     assert draft_from(json.loads(json.dumps(draft_to(draft)))) == draft
+
+
+def test_a_module_beside_the_data_is_not_run(tmp_path, about, report, monkeypatch):
+    from novum.knowledge_base.ingest import ingest
+
+    (tmp_path / "json.py").write_text("open('ran', 'w')\n")
+    (tmp_path / "a.h5").write_bytes(files.h5ad())
+    monkeypatch.chdir(tmp_path)
+    assert len(list(ingest("a.h5", about(), report=report))) == 5
+    assert not (tmp_path / "ran").exists()
+
+
+def test_what_a_library_mends_is_not_printed(take, capfd):
+    content = bytearray(files.nifti())
+    content[252] = 246  # a code of orientation that there is not
+    take("a.nii", bytes(content))
+    assert capfd.readouterr() == ("", "")

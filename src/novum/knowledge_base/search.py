@@ -64,6 +64,8 @@ class _Query:
     text: str
     vector: Floats
     n: int
+    filtered: bool
+    """Whether filters are set that may let few pass."""
 
 
 def rank(similarity: float, words: float, confidence: float, quality: float) -> float:
@@ -128,7 +130,7 @@ class Search:
 
         def ask(reader: Reader) -> list[tuple[_Candidate, float, float, How]]:
             few = self._passing(reader, condition, SELECTIVE) if unusual else None
-            return self._answer(reader, _Query(text, vector, n), condition, few)
+            return self._answer(reader, _Query(text, vector, n, bool(unusual)), condition, few)
 
         found = []
         for candidate, similarity, score, how in self._index.ask(ask):
@@ -150,7 +152,8 @@ class Search:
         self, reader: Reader, query: "_Query", condition: Where, few: Rows | None
     ) -> list[tuple[_Candidate, float, float, How]]:
         depth = _DEPTH * max(query.n, 8)
-        wanted = 3 * depth
+        # Without unusual filters nearly all pass.
+        wanted = 3 * depth if query.filtered else depth + depth // 4
         compared: Compared | None = None
         while True:
             if compared is None or len(compared) < wanted:

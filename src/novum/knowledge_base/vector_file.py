@@ -11,6 +11,9 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
 
+_DIGITS = 5
+_ROUNDING = np.float32(2e-5)
+
 _BLOCK = 8192
 """Rows whose lengths are checked together."""
 
@@ -112,8 +115,7 @@ class VectorFile:
         self.open(self._n)
         rows = np.arange(self._n) if among is None else among
         vectors = self._vectors[: self._n] if among is None else self._vectors[among]
-        similarities: npt.NDArray[np.float64] = (vectors @ vector).astype(np.float64)
-        return Compared(rows, similarities.round(5))
+        return Compared(rows, vectors @ vector)
 
     @property
     def _width(self) -> int:
@@ -122,22 +124,23 @@ class VectorFile:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Rows and how similar they are to a query."""
+    """Rows and how similar they are to a query, before rounding."""
 
     rows: Rows
-    similarities: npt.NDArray[np.float64]
+    similarities: Floats
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def best(self, n: int) -> list[tuple[int, float]]:
-        """Return the `n` most similar rows and their similarities, best first."""
+        """Return the `n` most similar rows and their rounded similarities, best first."""
         if n < 1 or not len(self.rows):
             return []
+        near = np.arange(len(self.rows))
         if n < len(self.rows):
             worst = np.partition(self.similarities, -n)[-n]
-            near = np.flatnonzero(self.similarities >= worst)
-        else:
-            near = np.arange(len(self.rows))
-        best = near[np.lexsort((self.rows[near], -self.similarities[near]))][:n]
-        return list(zip(self.rows[best].tolist(), self.similarities[best].tolist(), strict=True))
+            # With all that rounding makes equal to the worst.
+            near = np.flatnonzero(self.similarities >= worst - _ROUNDING)
+        rows, similarities = self.rows[near], self.similarities[near].astype(np.float64).round(_DIGITS)
+        best = np.lexsort((rows, -similarities))[:n]
+        return list(zip(rows[best].tolist(), similarities[best].tolist(), strict=True))

@@ -64,6 +64,8 @@ def test_pages_follow_each_other_without_gap_or_repeat(kb):
     assert "4 of 6 items; --offset 4 goes on" in kb("list", "-n", 4).err
     whole = found(kb("search", "gap", "--json"))
     assert found(kb("search", "gap", "-n", 2, "--offset", 1, "--json")) == whole[1:3]
+    assert kb("list", "-n", 2, "--ids").out.split() == everything[:2]
+    assert kb("search", "gap", "--ids").out.split() == whole
 
 
 def test_a_time_before_an_item_was_known_does_not_show_it(kb):

@@ -1,5 +1,6 @@
-"""``novum kb search``, ``list``, ``show``, ``stats``, ``quality`` and ``bias``: what is known."""
+"""``novum kb search``, ``list`` and ``show``: what is known."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,7 @@ from novum.cli.kb.options import (
     CountOption,
     DomainOption,
     FromOption,
+    IdsOption,
     ItemArgument,
     LevelOption,
     NegativeOption,
@@ -40,9 +42,6 @@ from novum.core.knowledge import KnowledgeItem
 if TYPE_CHECKING:
     from novum.knowledge_base.base import KnowledgeBase
     from novum.knowledge_base.items import Filters
-
-COUNTED = 1000
-"""Conflicts that are counted at most: each is looked at."""
 
 
 @app.command(
@@ -94,6 +93,7 @@ def search(
     status: StatusOption = Status.ACTIVE,
     as_of: AsOfOption = None,
     valid_at: ValidAtOption = None,
+    ids: IdsOption = False,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -140,10 +140,20 @@ def search(
         items = (item.model_dump(mode="json") for item, _ in pairs)
         write_json([{**said, "item": item} for said, item in zip(found, items, strict=True)])
         return
+    if ids:
+        write_ids(item for item, _ in pairs)
+        return
     show_items(pairs, hint)
 
 
-@app.command("list", epilog=examples("novum kb list --level insight", "novum kb list --negative -n 50"))
+@app.command(
+    "list",
+    epilog=examples(
+        "novum kb list --level insight",
+        "novum kb list --negative -n 50",
+        "novum kb why $(novum kb list --level insight --ids -n 1)",
+    ),
+)
 def list_items(
     n: CountOption = 20,
     offset: OffsetOption = 0,
@@ -161,6 +171,7 @@ def list_items(
     status: StatusOption = Status.ACTIVE,
     as_of: AsOfOption = None,
     valid_at: ValidAtOption = None,
+    ids: IdsOption = False,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -189,6 +200,9 @@ def list_items(
         hint = "" if total else _units_hint(knowledge, filters)
     if json:
         write_json([item.model_dump(mode="json") for item in found])
+        return
+    if ids:
+        write_ids(found)
         return
     show_items([(item, None) for item in found], hint)
     if total > len(found):
@@ -244,103 +258,6 @@ def show_item(
     show(pages.item(found, history, origins=origins, conflicts=conflicts))
 
 
-@app.command("stats", epilog=examples("novum kb stats"))
-def stats(workspace: WorkspaceOption = None, json: JsonOption = False) -> None:
-    """Say how much is known, of what kind, and what indexes it."""
-    with open_knowledge(workspace) as knowledge:
-        found = knowledge.stats()
-        n_conflicts = len(knowledge.conflicts(limit=COUNTED))
-    if json:
-        write_json({**{name: getattr(found, name) for name in found.__slots__}, "n_conflicts": n_conflicts})
-        return
-    show(
-        render.fields(
-            [
-                ("items", f"{found.n_items}, {found.n_active} active, {found.n_versions} versions"),
-                ("negative", f"{found.n_negative} failures and null results"),
-                ("conflicts", f"{n_conflicts}{' or more' if n_conflicts == COUNTED else ''} open"),
-                ("levels", counted(found.levels)),
-                ("domains", counted(found.domains)),
-                ("statuses", counted(found.statuses)),
-                ("indexed", f"{found.n_indexed} of {found.n_items}"),
-                ("embedder", found.embedder),
-            ]
-        )
-    )
-
-
-@app.command("quality", epilog=examples("novum kb quality", "novum kb quality --json"))
-def quality(workspace: WorkspaceOption = None, json: JsonOption = False) -> None:
-    """Say how good the active items are as data, and how well each source has kept its word.
-
-    Every dimension goes from 0 to 1. A source is calibrated where its stated probabilities and intervals
-    hold as often as they say: a small Brier score and ECE, and a coverage near the level.
-    """
-    with open_knowledge(workspace) as knowledge:
-        dimensions, sources = knowledge.quality(), knowledge.calibration()
-    if json:
-        write_json(
-            {
-                "quality": dimensions,
-                "sources": [{name: getattr(c, name) for name in c.__slots__} for c in sources],
-            }
-        )
-        return
-    show(
-        render.fields(
-            (name, "not measured for any item" if mean is None else f"{mean:.2f}")
-            for name, mean in dimensions.items()
-        )
-    )
-    rows = [
-        (
-            c.source,
-            c.n,
-            f"{c.held / c.n:.0%}",
-            _number(c.brier),
-            _number(c.ece),
-            "" if c.coverage is None else f"{c.coverage:.0%} of {c.level:.0%}",
-            _number(c.rms_z),
-        )
-        for c in sources
-    ]
-    columns = ("source", "forecasts>", "held>", "Brier>", "ECE>", "coverage>", "rms z>")
-    if rows:
-        show(render.table(columns, rows, title="What sources said, and whether it held"))
-
-
-@app.command("bias", epilog=examples("novum kb bias", "novum kb bias --json"))
-def bias(workspace: WorkspaceOption = None, json: JsonOption = False) -> None:
-    """Say whose knowledge it is: shares of sources, languages, domains and levels, and what is missing."""
-    with open_knowledge(workspace) as knowledge:
-        found = knowledge.bias()
-    if json:
-        write_json(
-            {
-                "n_items": found.n_items,
-                "shares": {
-                    name: [{"value": s.value, "n": s.n, "share": s.share} for s in shares]
-                    for name, shares in found.shares.items()
-                },
-                "effective": found.effective,
-                "remarks": list(found.remarks),
-            }
-        )
-        return
-    rows = [
-        (
-            dimension,
-            f"{found.effective[dimension]:.1f}",
-            ", ".join(f"{share.value or 'not stated'} {share.share:.0%}" for share in shares[:5])
-            + (f", {len(shares) - 5} more" if len(shares) > 5 else ""),
-        )
-        for dimension, shares in found.shares.items()
-    ]
-    show(render.table(("by", "effective number>", "shares"), rows))
-    for remark in found.remarks:
-        show(render.line(render.text("! ", "yellow"), remark))
-
-
 def show_items(found: list[tuple[KnowledgeItem, float | None]], hint: str = "") -> None:
     """Print items as a table, or say that there are none."""
     if found:
@@ -351,9 +268,10 @@ def show_items(found: list[tuple[KnowledgeItem, float | None]], hint: str = "") 
         )
 
 
-def counted(groups: dict[str, Any]) -> str:
-    """Return groups with their sizes in a line."""
-    return ", ".join(f"{name} {size}" for name, size in groups.items())
+def write_ids(items: Iterable[KnowledgeItem]) -> None:
+    """Print ids, one a line."""
+    for item in items:
+        show(render.text(item.id))
 
 
 def _narrow(knowledge: "KnowledgeBase", question: Question, filters: "Filters") -> list[str]:
@@ -375,7 +293,3 @@ def _units_hint(knowledge: "KnowledgeBase", filters: "Filters") -> str:
     if not is_compatible(bound.unit, known[0].value.unit):
         return f"{relation} is known in {known[0].value.unit}, and the bound is in {bound.unit}"
     return ""
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3f}"

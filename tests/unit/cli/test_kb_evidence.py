@@ -142,6 +142,27 @@ def test_a_link_is_refused_where_it_makes_no_sense(kb):
     assert kb("link", ETHANOL, "supports", INSIGHT, "--weight", "-1").code == 2
 
 
+def test_a_person_may_close_date_and_have_an_item_reviewed_and_nothing_else(kb):
+    said = kb("amend", PROCEDURE, "--access", "sensitive", "--reason", "it names a patient", "--json").json
+    assert (said["access"], said["version"], said["status_reason"]) == ("sensitive", 2, "it names a patient")
+    assert kb("show", INSIGHT, "--json").json["access"] == "sensitive"  # it rests on that
+    dated = kb("amend", ETHANOL, "--valid-to", "2020-01-01", "--reason", "another lamp", "--json").json
+    assert dated["valid_to"].startswith("20")
+    assert ETHANOL not in kb("list", "--valid-at", "now", "--ids").out
+    assert (
+        kb("amend", ETHANOL, "--valid-to", "none", "--reason", "the same lamp", "--json").json["valid_to"]
+        is None
+    )
+    for wrong in (
+        (),
+        ("--access", "secret"),
+        ("--review-by", "soon"),
+        ("--valid-from", "2021-01-01", "--valid-to", "2020-01-01"),
+    ):
+        assert kb("amend", ETHANOL, *wrong, "--reason", "why").code == 2
+    assert kb("amend", ETHANOL, "--access", "public", "--reason", " ").code == 2
+
+
 def test_a_conflict_is_listed_with_both_sides_and_decided_by_a_person(kb):
     [conflict] = kb("conflicts", "--json").json
     assert {item["id"] for item in conflict["items"]} == {ETHANOL, ITEMS["other"].id}

@@ -26,7 +26,19 @@ FORBIDDEN = (
 
 KB = (
     *("search", "list", "show", "stats", "quality", "bias", "why", "impact", "history", "diff", "conflicts"),
-    *("resolve", "retract", "reinstate", "link", "add", "export", "import", "verify", "rebuild", "gc"),
+    *(
+        "resolve",
+        "retract",
+        "reinstate",
+        "link",
+        "amend",
+        "add",
+        "export",
+        "import",
+        "verify",
+        "rebuild",
+        "gc",
+    ),
 )
 PAGES = [
     (),

@@ -6,5 +6,5 @@ from novum.cli.kb.group import app
 
 __all__ = ["app"]
 
-for _module in ("reading", "overview", "evidence", "deciding", "adding", "exchanging", "keeping"):
+for _module in ("reading", "overview", "evidence", "deciding", "amending", "adding", "exchanging", "keeping"):
     import_module(f"novum.cli.kb.{_module}")

@@ -1,4 +1,4 @@
-"""``novum kb conflicts``, ``resolve``, ``retract``, ``reinstate`` and ``link``: what a person decides."""
+"""``novum kb conflicts``, ``resolve``, ``retract`` and ``reinstate``: what a person decides."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,21 +10,17 @@ from novum.cli.kb import pages
 from novum.cli.kb.evidence import dependant_json, dependants
 from novum.cli.kb.group import app
 from novum.cli.kb.opening import get_conflict, get_item, open_knowledge
-from novum.cli.kb.options import CountOption, ItemArgument, OffsetOption, Rule, YesOption
+from novum.cli.kb.options import CountOption, ItemArgument, OffsetOption, ReasonOption, Rule, YesOption
 from novum.cli.options import JsonOption, WorkspaceOption, examples
 from novum.cli.pursuit import person
 from novum.cli.terminal import err, show, write_json
 from novum.core.errors import UsageError
-from novum.core.knowledge import LEDGER, EvidenceRole, ItemStatus
+from novum.core.knowledge import ItemStatus
 
 if TYPE_CHECKING:
     from novum.knowledge_base.base import KnowledgeBase
     from novum.knowledge_base.conflicts import Conflict
     from novum.knowledge_base.links import Dependant
-
-ReasonOption = Annotated[
-    str, typer.Option("--reason", metavar="TEXT", help="Why; it stays with the item.", show_default=False)
-]
 
 
 @app.command("conflicts", epilog=examples("novum kb conflicts", "novum kb conflicts --item K-01234 --all"))
@@ -183,41 +179,6 @@ def reinstate(
         show(pages.table([(found, None) for found in again]))
     else:
         err().print(render.line("nothing changed: it is active"))
-
-
-@app.command(
-    "link",
-    epilog=examples(
-        "novum kb link K-01234 supports K-56789",
-        "novum kb link K-01234 measured_by ledger:maximise-qed-1/E007",
-    ),
-)
-def link(
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="An item's id.", show_default=False)],
-    role: Annotated[
-        EvidenceRole,
-        typer.Argument(metavar="ROLE", help=f"One of {', '.join(EvidenceRole)}.", show_default=False),
-    ],
-    target: Annotated[
-        str,
-        typer.Argument(metavar="TARGET", help="An item's id, or ledger:CAMPAIGN/RECORD.", show_default=False),
-    ],
-    weight: Annotated[
-        float,
-        typer.Option("--weight", min=0, metavar="W", help="Its weight; 1 is a full, independent piece."),
-    ] = 1.0,
-    workspace: WorkspaceOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Record that SOURCE stands in a role to TARGET. It reads as a sentence: "K-1 supports K-2"."""
-    with open_knowledge(workspace) as knowledge:
-        to = target if target.startswith(LEDGER) else get_item(knowledge, target).id
-        linked = knowledge.link(get_item(knowledge, source).id, role, to, weight=weight)
-        history = knowledge.history(linked.id)
-    if json:
-        write_json(linked.model_dump(mode="json"))
-    else:
-        show(pages.item(linked, history))
 
 
 def show_conflict(conflict: "Conflict") -> None:

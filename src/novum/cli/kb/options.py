@@ -94,6 +94,9 @@ CountOption = Annotated[int, typer.Option("-n", min=1, metavar="N", help="How ma
 OffsetOption = Annotated[
     int, typer.Option("--offset", min=0, metavar="N", help="How many to leave out first.")
 ]
+ReasonOption = Annotated[
+    str, typer.Option("--reason", metavar="TEXT", help="Why; it stays with the item.", show_default=False)
+]
 IdsOption = Annotated[bool, typer.Option("--ids", help="Print ids only, one a line, for other commands.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether it is meant.")]
 

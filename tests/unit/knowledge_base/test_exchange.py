@@ -93,7 +93,8 @@ def reseal(crate: Path) -> None:
 
 def test_a_crate_is_read_by_the_library_of_ro_crate(crate: Path) -> None:
     read = ROCrate(crate)
-    assert (read.version, read.name, read.license) == ("1.2", "What we know", "CC-BY-4.0")
+    assert (read.version, read.name) == ("1.2", "What we know")
+    assert (read.license.id, read.license["name"]) == ("https://spdx.org/licenses/CC-BY-4.0", "CC-BY-4.0")
     assert {entity.id for entity in read.data_entities} == {
         layout.RECORDS,
         layout.GRAPH,
@@ -399,6 +400,23 @@ def test_metadata_that_describe_something_else_are_refused(
     (crate / layout.MANIFEST).write_text("\n".join(fixed) + "\n")
     with pytest.raises(CrateError):
         verify_crate(crate)
+
+
+@pytest.mark.parametrize(
+    ("licence", "id"),
+    [
+        ("", "#licence"),
+        ("MIT", "https://spdx.org/licenses/MIT"),
+        ("https://example.org/terms", "https://example.org/terms"),
+        ("ask us first", "#licence"),
+    ],
+)
+def test_a_licence_is_an_entity_with_a_name(
+    tmp_path: Path, other: KnowledgeBase, licence: str, id: str
+) -> None:
+    export_crate(other.items, tmp_path / "crate", licence=licence)
+    read = ROCrate(tmp_path / "crate").license
+    assert (read.id, read["name"]) == (id, licence or "None stated")
 
 
 def test_a_crate_that_does_not_verify_changes_nothing(crate: Path, other: KnowledgeBase) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -204,7 +205,7 @@ def _write_metadata(folder: Path, content: _Content, *, name: str, licence: str,
         f"evidence and provenance"
     )
     crate.datePublished = now
-    crate.license = licence or "No licence is stated for the whole; items may state their own."
+    crate.license = crate.add(ContextEntity(crate, *_licence(licence)))
     crate.root_dataset["conformsTo"] = {"@id": layout.PROFILE}
     crate.root_dataset["additionalType"] = CONTEXT["prov"] + "Collection"
     crate.add(
@@ -222,6 +223,7 @@ def _write_metadata(folder: Path, content: _Content, *, name: str, licence: str,
                 "@type": ["SoftwareApplication", "prov:SoftwareAgent"],
                 "name": "novum",
                 "version": version("novum"),
+                "url": "urn:novum:software",
             },
         )
     )
@@ -260,6 +262,17 @@ def _write_metadata(folder: Path, content: _Content, *, name: str, licence: str,
     manifest = "".join(f"{_sha256(folder / file)}  {file}\n" for file in sorted([*_FILES, layout.METADATA]))
     (folder / layout.MANIFEST).write_text(manifest)
     return hashlib.sha256(manifest.encode()).hexdigest()
+
+
+def _licence(name: str) -> tuple[str, dict[str, str]]:
+    """Return the id and the properties of the entity for a licence, a URL or an SPDX name."""
+    if not name:
+        said = "No licence is stated for the whole; items may state their own."
+        return "#licence", {"@type": "CreativeWork", "name": "None stated", "description": said}
+    is_spdx = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+-]*", name)
+    id = name if "://" in name else f"https://spdx.org/licenses/{name}" if is_spdx else "#licence"
+    said = f"Others may use this crate under {name}; items may state licences of their own."
+    return id, {"@type": "CreativeWork", "name": name, "description": said}
 
 
 def _pack(folder: Path, path: Path) -> None:

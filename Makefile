@@ -42,6 +42,7 @@ bench: $(TESTING) ## run the benchmarks
 	$(BIN)/python benchmarks/kb.py --quick
 	$(BIN)/python benchmarks/sandbox.py
 	$(BIN)/python benchmarks/discovery_smoke.py
+	$(BIN)/python benchmarks/memory.py --only pool --only parameters
 
 clean: ## remove what was built, but no workspace
 	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis

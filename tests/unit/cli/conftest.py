@@ -2,7 +2,10 @@
 
 import io
 import json
+import os
+import pty
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -78,6 +81,25 @@ def novum_command(*arguments: object, stdin: str | bytes = "") -> Ended:
             streams[name].flush()
     out, err = (streams[n].buffer.getvalue().decode() for n in ("stdout", "stderr"))
     return Ended(int(left.value.code or 0), out, err)
+
+
+def on_terminal(*arguments: object, until: str = "", answer: str = "") -> Ended:
+    """Run a command in a process of its own, on a terminal, and answer once it has said `until`."""
+    mine, its = pty.openpty()
+    code = f"from novum.cli.main import main\nmain({[str(a) for a in arguments]!r})"
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=its, stdout=its, stderr=its)
+    os.close(its)
+    said = b""
+    try:
+        while chunk := os.read(mine, 4096):
+            said += chunk
+            if answer and until.encode() in said:
+                os.write(mine, f"{answer}\n".encode())
+                answer = ""
+    except OSError:  # the other end has closed
+        pass
+    os.close(mine)
+    return Ended(process.wait(), said.decode(), "")
 
 
 @contextmanager

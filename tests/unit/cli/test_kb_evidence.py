@@ -1,11 +1,7 @@
 """``novum kb why``, ``impact``, ``history``, ``diff``, ``conflicts``, ``resolve``, ``retract``, ``link``."""
 
-import os
-import pty
-import sys
-
 import pytest
-from conftest import novum_command
+from conftest import novum_command, on_terminal
 from known_items import items
 
 ITEMS = items()
@@ -104,26 +100,10 @@ def test_retraction_in_words_says_how_many_are_stale(kb):
 
 @pytest.mark.parametrize(("answer", "status"), [("y", "retracted"), ("n", "active")])
 def test_a_person_is_asked_before_anything_is_retracted(kb, known, answer, status):
-    code = (
-        "import sys\nfrom novum.cli.main import main\n"
-        f"main(['kb', 'retract', {PROCEDURE!r}, '--reason', 'a crack', '-w', {str(known)!r}])"
-    )
-    child, terminal = pty.fork()
-    if child == 0:
-        os.execv(sys.executable, [sys.executable, "-c", code])
-    said = b""
-    while b"Retract it?" not in said:
-        said += os.read(terminal, 4096)
-    os.write(terminal, f"{answer}\n".encode())
-    try:
-        while chunk := os.read(terminal, 4096):
-            said += chunk
-    except OSError:  # the other end has closed
-        pass
-    os.close(terminal)
-    _, ended = os.waitpid(child, 0)
-    assert b"3 items would become stale" in said
-    assert os.waitstatus_to_exitcode(ended) == (0 if answer == "y" else 1)
+    command = ("kb", "retract", PROCEDURE, "--reason", "a crack", "-w", known)
+    ended = on_terminal(*command, until="Retract it?", answer=answer)
+    assert "3 items would become stale" in ended.out
+    assert ended.code == (0 if answer == "y" else 1)
     assert kb("show", PROCEDURE, "--json").json["status"] == status
 
 

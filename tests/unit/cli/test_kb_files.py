@@ -7,7 +7,7 @@ import sys
 import zipfile
 
 import pytest
-from conftest import novum_command
+from conftest import novum_command, on_terminal
 from known_items import items
 
 ITEMS = items()
@@ -188,3 +188,45 @@ def test_help_of_the_group_loads_no_library_of_science_or_of_stores():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "retract" in done.stdout
     assert done.stderr == ""
+
+
+POSCAR = """Na Cl
+1.0
+0 2.82 2.82
+2.82 0 2.82
+2.82 2.82 0
+Na Cl
+1 1
+direct
+0 0 0
+0.5 0.5 0.5
+"""
+
+
+def test_materials_are_found_by_composition_and_by_crystal(tmp_path):
+    ws, file = tmp_path / "new", tmp_path / "POSCAR"
+    file.write_text(POSCAR)
+    added = novum_command(
+        "kb", "add", file, "--origin", "simulated", "--domain", "materials", "--json", "-w", ws
+    )
+    assert added.code == 0, added.err
+    doubled = tmp_path / "shifted" / "POSCAR"
+    doubled.parent.mkdir()
+    doubled.write_text(POSCAR.replace("0.5 0.5 0.5", "0.51 0.5 0.5"))
+    found = {
+        query: novum_command("kb", "search", *query, "--ids", "-w", ws).out.split()
+        for query in (("--composition", "Cl2Na2"), ("--crystal", doubled), ("--composition", "KCl"))
+    }
+    assert found["--composition", "Cl2Na2"] == found["--crystal", doubled] != []
+    assert found["--composition", "KCl"] == []
+    near = novum_command("kb", "search", "--composition", "NaBr", "--similarity", 0.5, "--ids", "-w", ws)
+    assert near.out.split() == found["--crystal", doubled]
+    wrong = novum_command("kb", "search", "--crystal", tmp_path / "POSCAR.txt", "-w", ws)
+    assert (wrong.code, "no file" in wrong.err) == (2, True)
+
+
+def test_progress_is_shown_on_a_terminal_and_leaves_nothing(folder, tmp_path):
+    ended = on_terminal("kb", "add", folder, *MEASURED, "-w", tmp_path / "new")
+    assert ended.code == 0, ended.out
+    assert "0/3" in ended.out or "3/3" in ended.out
+    assert "5 of them new" in ended.out

@@ -94,7 +94,7 @@ def test_a_crate_goes_out_in_once_and_verifies_alone(kb, tmp_path):
     assert (checked.code, checked.json["ok"], checked.json["n_items"]) == (0, True, 5)
     assert not (tmp_path / "nothing").exists()
     first = novum_command("kb", "import", crate, "--json", "-w", there).json
-    assert (len(first["new"]), first["n_items"]) == (5, 5)
+    assert (len(first["new"]), first["n_items"], first["conflicts"]) == (5, 5, 1)
     second = novum_command("kb", "import", crate, "-w", there)
     assert "0 new, 0 changed" in second.out
     assert ITEMS["secret"].text not in novum_command("kb", "list", "-w", there).out

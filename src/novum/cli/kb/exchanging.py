@@ -138,7 +138,9 @@ def import_(
 
     with open_knowledge(workspace, create=True) as knowledge:
         done = import_crate(knowledge, path, digest=digest)
-        n_conflicts = sum(len(knowledge.conflicts(item=id)) > 0 for id in (*done.new, *done.changed))
+        touched = {*done.new, *done.changed}
+        found = knowledge.conflicts() if touched else []
+        n_conflicts = sum(any(item.id in touched for item in conflict.items) for conflict in found)
     if json:
         write_json(
             {
@@ -147,7 +149,7 @@ def import_(
                 "n_versions": done.n_versions,
                 "new": list(done.new),
                 "changed": list(done.changed),
-                "in_conflict": n_conflicts,
+                "conflicts": n_conflicts,
             }
         )
         return
@@ -157,7 +159,10 @@ def import_(
                 ("crate", f"sha256 {done.crate}"),
                 ("items", f"{done.n_items} in it, {len(done.new)} new, {len(done.changed)} changed"),
                 ("versions", f"{done.n_versions} that were not known"),
-                ("in conflict", f"{n_conflicts}; 'novum kb conflicts' lists them" if n_conflicts else None),
+                (
+                    "conflicts",
+                    f"{n_conflicts} with what came; 'novum kb conflicts' lists them" if n_conflicts else None,
+                ),
             ]
         )
     )

@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-EXTRAS := embed,xtb,dft
+EXTRAS := embed,xtb,dft,ingest
 READY  := $(VENV)/.ready
 TESTING := $(VENV)/.ready-dev
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
@@ -39,9 +39,11 @@ bench: $(TESTING) ## run the benchmarks
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/ledger.py
+	$(BIN)/python benchmarks/kb.py --quick
 	$(BIN)/python benchmarks/sandbox.py
 	$(BIN)/python benchmarks/network.py
 	$(BIN)/python benchmarks/discovery_smoke.py
+	$(BIN)/python benchmarks/memory.py --only pool --only parameters
 
 clean: ## remove what was built, but no workspace
 	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from novum.tools.registry import Registry
     from novum.tools.runner import Runner
     from novum.workflows.discovery import Discovery
+    from novum.workflows.tracing import Tracer
 
 RECORDED_VERSIONS = ("novum", "langgraph", "numpy", "scipy", "rdkit", "tblite", "pyscf", "ase", "torch")
 """The packages whose versions go into a campaign's first event."""
@@ -91,7 +92,18 @@ class Workspace:
         """What is known."""
         from novum.knowledge_base import KnowledgeBase
 
-        return KnowledgeBase(self.root / "knowledge", embedder=self.settings.embedder)
+        return KnowledgeBase(
+            self.root / "knowledge",
+            embedder=self.settings.embedder,
+            trace=lambda target: self.tracer(target),
+        )
+
+    @cached_property
+    def tracer(self) -> "Tracer":
+        """Finds the experiments that knowledge rests on."""
+        from novum.workflows.tracing import Tracer
+
+        return Tracer(self.ledger)
 
     @cached_property
     def registry(self) -> "Registry":

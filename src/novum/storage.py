@@ -1,7 +1,7 @@
 """SQLite as novum opens it: durable, checked, migrated, shared by threads and processes."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
@@ -15,8 +15,14 @@ from novum.core.errors import StoreError
 BUSY_S = 60.0
 """How long a writer waits for another process before it gives up."""
 
-Migration = Sequence[str]
-"""The statements that lead from one version of a schema to the next."""
+CHECKED_BYTES = 64 * 1024**2
+"""Size up to which a file is looked through for damage when it is opened; it takes 2.5 ms for each MB."""
+
+CACHE_KIB = 65_536
+"""Memory for pages of one file."""
+
+Migration = Sequence[str | Callable[[sqlite3.Connection], None]]
+"""The steps that lead from one version of a schema to the next: statements, and what SQL cannot say."""
 
 
 class Database:
@@ -25,7 +31,8 @@ class Database:
     Commits go through the write-ahead log with ``synchronous=FULL``: one that has returned survives
     the death of the process and of the machine. Writers take the write lock at the start of their
     transaction and wait for each other. The file must lie on a local disk; SQLite's locks do not
-    hold on network file systems.
+    hold on network file systems. Opening looks through a file of up to `CHECKED_BYTES`; damage in a
+    larger one shows when it is met, or to `check`.
 
     Args:
         path: the file; it and its folder are made where they are missing.
@@ -117,14 +124,39 @@ class Database:
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
-            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if found != "ok":
-                raise StoreError(self._damaged(found))
+            connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+            if self.path.stat().st_size <= CHECKED_BYTES:
+                self._check(connection, "quick_check")
             self._migrate(connection)
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def compact(self) -> None:
+        """Give unused space back to the file system.
+
+        Raises:
+            StoreError: SQLite could not do it: disk full, or another process is at work.
+        """
+        with self._lock, self._translated():
+            connection = self._open_connection()
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def check(self) -> None:
+        """Look through the whole file for damage, indexes included.
+
+        Raises:
+            StoreError: it is damaged.
+        """
+        with self._lock, self._translated():
+            self._check(self._open_connection(), "integrity_check")
+
+    def _check(self, connection: sqlite3.Connection, how: str) -> None:
+        found = connection.execute(f"PRAGMA {how}(1)").fetchone()[0]
+        if found != "ok":
+            raise StoreError(self._damaged(found))
 
     def _migrate(self, connection: sqlite3.Connection) -> None:
         if self._find_version(connection) == len(self._migrations):
@@ -133,8 +165,11 @@ class Database:
         try:
             # Read again under the lock: another process may have been faster.
             for migration in self._migrations[self._find_version(connection) :]:
-                for statement in migration:
-                    connection.execute(statement)
+                for step in migration:
+                    if callable(step):
+                        step(connection)
+                    else:
+                        connection.execute(step)
             connection.execute(f"PRAGMA application_id = {self._application_id}")
             connection.execute(f"PRAGMA user_version = {len(self._migrations)}")
             connection.execute("COMMIT")
@@ -161,6 +196,11 @@ class Database:
         except sqlite3.Error as error:
             if _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                 raise StoreError(self._damaged(str(error))) from error
+            if _is_busy(error):
+                raise StoreError(
+                    f"the {self._what} {self.path} has been written by another process for {BUSY_S:.0f} s "
+                    f"without a pause; try again, or look what is at work on it"
+                ) from error
             raise StoreError(f"the {self._what} {self.path} cannot be used: {error}") from error
 
     def _damaged(self, found: str) -> str:

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from novum.core.errors import MissingExtraError, UsageError
+from novum.core.errors import MissingExtraError, StoreError, UsageError
 from novum.knowledge_base import embedders as module
+from novum.knowledge_base.bert import Bert
 from novum.knowledge_base.embedders import (
     DirectoryEmbedder,
     Embedder,
@@ -113,6 +114,39 @@ def test_minilm_knows_meaning_and_auto_takes_it() -> None:
     assert embedder.name == "minilm"
     query, near, far = embedder.embed(["alcohol", "ethanol and methanol", "a steel bridge"])
     assert query @ near > query @ far + 0.1
+
+
+@needs_minilm
+def test_minilm_gives_the_vectors_of_sentence_transformers() -> None:
+    texts = [*TEXTS, "Grüße aus 東京", "word " * 600, "a", "C[C@H](N)C(=O)O is L-alanine"]
+    ours, theirs = MiniLMEmbedder().embed(texts), DirectoryEmbedder(MiniLMEmbedder().path).embed(texts)
+    assert np.abs(ours - theirs).max() < 2e-6
+
+
+@needs_minilm
+def test_minilm_needs_no_torch() -> None:
+    program = (
+        "import sys\nfrom novum.knowledge_base.embedders import open_embedder\n"
+        "open_embedder('minilm').embed(['a gap', 'a lone surrogate \\ud800'])\n"
+        "print({'torch', 'transformers', 'sentence_transformers'} & sys.modules.keys())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "set()\n"
+
+
+@needs_minilm
+def test_a_model_of_another_kind_is_not_run_as_bert(tmp_path: Path) -> None:
+    path = MiniLMEmbedder().path
+    for file in path.iterdir():
+        if file.is_file():
+            (tmp_path / file.name).symlink_to(file)
+    (tmp_path / "config.json").unlink()
+    config = json.loads((path / "config.json").read_text()) | {"hidden_act": "relu"}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(StoreError, match="relu"):
+        Bert(tmp_path)
 
 
 @needs_minilm

@@ -24,6 +24,7 @@ BLOCK_PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob(
 TOGETHER = [
     DOCS / "tutorial" / "first-campaign.md",
     ROOT / "README.md",
+    DOCS / "tutorial" / "a-living-knowledge-base.md",
     DOCS / "how-to" / "knowledge-base.md",
 ]
 """Pages that follow each other in one folder: the later ones look at what the first one made."""

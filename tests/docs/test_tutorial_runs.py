@@ -6,6 +6,7 @@ from page_runner import check_pages
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.sandbox
 def test_the_tutorial_works_and_what_follows_it(registry, tmp_path, monkeypatch):
     check_pages(TOGETHER, tmp_path, monkeypatch, registry=registry)

@@ -16,6 +16,7 @@ from novum.core.knowledge import (
     KnowledgeItem,
     Level,
     Provenance,
+    Quality,
 )
 from novum.core.quantity import Quantity, UncertaintyKind
 from novum.core.science import (
@@ -371,11 +372,15 @@ knowledge_items = st.builds(
     text=texts,
     arguments=json_objects,
     evidence=some(st.builds(Evidence, target=words, role=st.sampled_from(EvidenceRole), weight=shares), 2),
-    provenance=st.builds(Provenance, source=words, campaign=maybe(words), licence=words),
+    provenance=st.builds(
+        Provenance, source=words, campaign=maybe(words), licence=words, locator=json_objects
+    ),
     origin=st.sampled_from(Origin),
     negative=st.booleans(),
     confidence=shares,
-    quality=st.dictionaries(words, shares, max_size=2),
+    quality=st.builds(Quality, accuracy=maybe(shares), timeliness=maybe(shares)),
+    object=texts,
+    flags=some(words, 2),
     status=st.sampled_from(ItemStatus),
     access=st.sampled_from(Access),
     valid_from=maybe(st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))),

@@ -99,3 +99,60 @@ def test_a_reader_does_not_wait_for_a_writer(tmp_path: Path) -> None:
         other.execute("COMMIT")
         assert len(database.rows("SELECT * FROM t")) == 1
         other.close()
+
+
+def test_a_migration_may_do_what_sql_cannot_say(tmp_path: Path) -> None:
+    def double(connection: sqlite3.Connection) -> None:
+        for (x,) in connection.execute("SELECT x FROM t").fetchall():
+            connection.execute("INSERT INTO t (x) VALUES (?)", (2 * x,))
+
+    database = Database(tmp_path / "d", what="store", application_id=1, migrations=(FIRST,))
+    with database, database.transaction() as connection:
+        connection.execute("INSERT INTO t (x) VALUES (21)")
+    with Database(
+        tmp_path / "d", what="store", application_id=1, migrations=(FIRST, (double, *SECOND))
+    ) as database:
+        assert [tuple(row) for row in database.rows("SELECT x, y FROM t")] == [(21, 7), (42, 7)]
+
+
+def test_a_store_that_another_process_will_not_let_go_is_told_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("novum.storage.BUSY_S", 0.05)
+    with (
+        Database(tmp_path / "d", what="store", application_id=1, migrations=(FIRST,)) as one,
+        Database(tmp_path / "d", what="store", application_id=1, migrations=(FIRST,)) as other,
+        one.transaction(),
+    ):
+        with pytest.raises(StoreError, match="written by another process") as caught, other.transaction():
+            pass
+        assert "locked" not in str(caught.value)
+
+
+def test_packing_gives_space_back_and_loses_nothing(tmp_path: Path) -> None:
+    with Database(tmp_path / "d", what="store", application_id=1, migrations=(FIRST,)) as database:
+        with database.transaction() as connection:
+            connection.executemany("INSERT INTO t (x) VALUES (?)", [(n,) for n in range(20_000)])
+        with database.transaction() as connection:
+            connection.execute("DELETE FROM t WHERE x > 5")
+        database.compact()
+        assert (tmp_path / "d").stat().st_size < 40_000
+        assert len(database.rows("SELECT * FROM t")) == 6
+
+
+def test_damage_in_a_large_file_is_found_when_it_is_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Database(tmp_path / "d", what="store", application_id=1, migrations=(FIRST,)) as database:
+        with database.transaction() as connection:
+            connection.executemany("INSERT INTO t (x) VALUES (?)", [(n,) for n in range(20_000)])
+        database.check()
+        database.compact()
+    data = bytearray((tmp_path / "d").read_bytes())
+    data[4096 * 10 : 4096 * 11] = b"\xff" * 4096
+    (tmp_path / "d").write_bytes(data)
+    monkeypatch.setattr("novum.storage.CHECKED_BYTES", 0)
+    with Database(tmp_path / "d", what="store", application_id=1, migrations=(FIRST,)) as database:
+        assert database.rows("SELECT 1")
+        with pytest.raises(StoreError, match="damaged"):
+            database.check()

@@ -5,7 +5,9 @@ import toys
 from lives import life
 
 from novum.core.errors import GoalError
-from novum.core.goals import Budget, Goal, Objective
+from novum.core.goals import Budget, Confirmation, Goal, Objective
+from novum.core.knowledge import EvidenceRole, ItemStatus
+from novum.core.science import ClaimStatus, Origin
 from novum.core.spaces import Candidate, ContinuousParameter, ParameterSpace, PoolSpace
 
 HEIGHT = Objective(property="height", kind="maximise", unit="m", tool="toy.survey")
@@ -96,3 +98,22 @@ def test_a_wish_in_another_unit_gets_the_values_in_it(tmp_path):
     for seen in second.recalls[0].observations:
         assert seen.values["height"].unit == "cm"
         assert seen.values["height"].value == pytest.approx(100 * before[seen.candidate.id])
+
+
+@pytest.mark.parametrize(("wish", "negative"), [(10.0, False), (1000.0, True)])
+def test_a_finding_is_believed_as_far_as_what_shows_it_also_where_it_is_that_none_was_good_enough(
+    tmp_path, wish, negative
+):
+    with life(tmp_path / "w", tools=(toys.survey,)) as one:
+        good = Objective(property="yield", kind="maximise", unit="%", tool="pool", low=wish)
+        goal = goal_of(pool(1), good).model_copy(update={"confirmation": Confirmation(method="none")})
+        record = one.discovery.run(one.discovery.create(goal, planner="random")).record
+        [claim] = one.knowledge.query(relation="meets_goal")
+        assert claim.negative is negative
+        assert claim.origin is Origin.MEASURED
+        assert {link.role for link in claim.evidence} == {EvidenceRole.SUPPORTS}
+        [status] = {c.status for c in record.claims.values()}
+        unconfirmed = status is ClaimStatus.UNCONFIRMED  # what no second look was taken at adds nothing
+        assert claim.confidence == 0.5 if unconfirmed else claim.confidence > 0.8
+        one.knowledge.retract(claim.evidence[0].target, reason="the wrong bottle")
+        assert one.knowledge.get(claim.id).status is ItemStatus.STALE

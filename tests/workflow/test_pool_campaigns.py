@@ -136,7 +136,7 @@ def test_a_column_with_another_name_is_the_smiles_of_a_tool_and_is_recalled(tmp_
         experiment="E001",
         candidate="1",
         property="qed",
-        quantity=Quantity(value=0.4),
+        quantity=Quantity(value=0.4, unit="1"),
         tool="chemistry.descriptors",
         method="RDKit",
         call_key="k",

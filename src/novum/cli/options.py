@@ -140,6 +140,14 @@ def nearest(word: str, known: Iterable[str], *, listing: str = "'novum campaigns
     return f"; did you mean {' or '.join(map(repr, near))}?" if near else f"; {listing}"
 
 
+def is_crate(name: str) -> bool:
+    """Say whether a name means a crate: a ``.zip``, a path with a ``/``, or a folder that is one."""
+    path = Path(name)
+    if "/" in name or path.suffix.lower() == ".zip":
+        return True
+    return any((path / file).is_file() for file in ("ro-crate-metadata.json", "manifest-sha256.txt"))
+
+
 def command(*words: str, workspace: Path | None) -> str:
     """Return a command line that can be pasted, with ``--workspace`` where it was given.
 

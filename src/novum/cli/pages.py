@@ -1,6 +1,6 @@
-"""Whole pages for the terminal: a campaign, one of its records, a knowledge item, a tool."""
+"""Whole pages for the terminal: a campaign, one of its records, a tool."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -10,7 +10,6 @@ from rich.text import Text
 from novum.cli import render
 from novum.core.calls import Reached, ToolResult, ToolSpec
 from novum.core.judgement import calibration, pareto_front
-from novum.core.knowledge import KnowledgeItem
 from novum.core.record import CampaignRecord, ExperimentRecord
 from novum.core.science import Claim, ConfirmedValue, Hypothesis, Measurement, Prediction, Verdict
 
@@ -332,63 +331,6 @@ def candidate(name: str, record: CampaignRecord) -> RenderableType:
         head,
         render.table(("hypothesis", "by", "predicted", "statement"), predicted, title="Hypotheses"),
         render.table(("experiment", "purpose", "state", "measured"), ran, title="Experiments"),
-    )
-
-
-def knowledge_table(rows: Sequence[tuple[KnowledgeItem, float | None]]) -> RenderableType:
-    """Return items, one a row, with their similarity to a query where there is one."""
-    searched = any(similarity is not None for _, similarity in rows)
-    cells: list[tuple[object, ...]] = []
-    for item, similarity in rows:
-        value = "no result" if item.negative and item.value is None else (item.value or "")
-        fit = [f"{similarity:.2f}"] if similarity is not None else []
-        cells.append(
-            (
-                item.id,
-                *fit,
-                item.level.value,
-                render.label(item.subject_label or item.subject),
-                item.relation,
-                value,
-                item.provenance.campaign or item.provenance.source,
-                render.text(item.text, limit=160),
-            )
-        )
-    fit = ["fit>"] if searched else []
-    return render.table(("item", *fit, "level", "subject", "relation", "value", "from", "text"), cells)
-
-
-def knowledge_item(item: KnowledgeItem) -> RenderableType:
-    """Return one item with why it is believed."""
-    source = item.provenance
-    tool = f"{source.tool}@{source.tool_version}" if source.tool_version else source.tool
-    links = "\n".join(f"{e.role.value} {e.target} (weight {e.weight:g})" for e in item.evidence)
-    return render.fields(
-        [
-            (
-                "item",
-                render.line(render.text(item.id, "bold"), f"  version {item.version}, {item.status.value}"),
-            ),
-            ("text", item.text),
-            ("level", f"{item.level.value}, {item.data_class.value}, {item.domain}"),
-            ("subject", f"{item.subject_label}  {item.subject}" if item.subject_label else item.subject),
-            ("relation", item.relation),
-            ("value", item.value and str(item.value)),
-            ("negative", "a failure or a null result" if item.negative else None),
-            ("conditions", ", ".join(f"{k}={v}" for k, v in item.conditions.items())),
-            ("arguments", ", ".join(f"{k}={v}" for k, v in item.arguments.items())),
-            ("origin", item.origin.value),
-            ("confidence", f"{item.confidence:.2f}"),
-            ("source", source.source),
-            ("campaign", source.campaign),
-            ("agent", source.agent),
-            ("tool", tool),
-            ("method", source.method),
-            ("call key", source.call_key),
-            ("licence", source.licence),
-            ("evidence", links),
-            ("access", item.access.value),
-        ]
     )
 
 

@@ -1,7 +1,8 @@
-"""``novum verify``: a campaign held against its own ledger, or against another campaign."""
+"""``novum verify``: a campaign held against its own ledger or another campaign, or a crate against itself."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,17 +10,17 @@ from rich.text import Text
 
 from novum.cli import render
 from novum.cli.options import (
-    CampaignArgument,
     JsonOption,
     WorkspaceOption,
     complete_campaign,
     examples,
+    is_crate,
     open_workspace,
     require_campaign,
 )
 from novum.cli.terminal import show, write_json
 from novum.core.digest import canonical_json
-from novum.core.errors import EvidenceError
+from novum.core.errors import EvidenceError, NotFoundError, UsageError
 from novum.core.record import CampaignRecord
 
 if TYPE_CHECKING:
@@ -45,11 +46,22 @@ class Check:
 
 @app.command(
     "verify",
-    short_help="Check a campaign against its own ledger.",
-    epilog=examples("novum verify maximise-qed-1", "novum verify maximise-qed-1 maximise-qed-2"),
+    short_help="Check a campaign against its own ledger, or a crate.",
+    epilog=examples(
+        "novum verify maximise-qed-1",
+        "novum verify maximise-qed-1 maximise-qed-2",
+        "novum verify gaps.zip --digest 9f86d081884c7d65…",
+    ),
 )
 def verify(
-    campaign: CampaignArgument,
+    campaign: Annotated[
+        str,
+        typer.Argument(
+            metavar="CAMPAIGN|CRATE",
+            help="The campaign's name, as 'novum campaigns' lists it; or a crate: ./FOLDER or a .zip file.",
+            autocompletion=complete_campaign,
+        ),
+    ],
     other: Annotated[
         str | None,
         typer.Argument(
@@ -62,6 +74,9 @@ def verify(
         bool,
         typer.Option("--replay/--no-replay", help="Decide a finished campaign again, from its record."),
     ] = True,
+    digest: Annotated[
+        str | None, typer.Option("--digest", metavar="SHA256", help="What the digest of a crate has to be.")
+    ] = None,
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -69,7 +84,17 @@ def verify(
 
     No tool runs: results come from the record. With OTHER, say whether both decided the same. Whatever is
     not as recorded is named, and the exit code is 5.
+
+    A crate, as 'novum kb export' writes it, is checked with nothing but the crate: every file, every
+    version, and the chain from one to the next. That it comes from whom you think shows its digest only.
     """
+    if is_crate(campaign):
+        if other is not None:
+            raise UsageError("a crate is checked by itself; 'novum kb diff A B' compares two")
+        verify_crate(Path(campaign), digest, json=json)
+        return
+    if digest is not None:
+        raise UsageError("--digest is of a crate; write a folder as ./crate, or a .zip file")
     with open_workspace(workspace) as opened:
         require_campaign(opened, campaign)
         if other is not None:
@@ -96,6 +121,42 @@ def verify(
         show(*describe(campaign, digest, checks))
     if wrong:
         raise EvidenceError(f"campaign {campaign!r} does not hold: {', '.join(wrong)}")
+
+
+def verify_crate(path: Path, digest: str | None, *, json: bool) -> None:
+    """Check a crate, and print what was checked.
+
+    Raises:
+        EvidenceError: it is not as it was exported.
+        NotFoundError: it is not there.
+    """
+    from novum.knowledge_base.exchange.reading import CrateError
+    from novum.knowledge_base.exchange.verify import verify_crate as check
+
+    if not path.exists():
+        raise NotFoundError(f"there is no crate {str(path)!r}; a crate is a folder or a .zip file")
+    try:
+        found = check(path, digest=digest)
+    except CrateError as error:
+        if json:
+            write_json({"crate": str(path), "ok": False, "fault": str(error)})
+        raise EvidenceError(f"crate {str(path)!r} does not hold: {error}") from error
+    if json:
+        counts = {name: getattr(found, name) for name in ("n_files", "n_items", "n_versions", "n_left_out")}
+        write_json({"crate": str(path), "ok": True, "name": found.name, "digest": found.digest, **counts})
+        return
+    gaps = f"; {found.n_left_out} others were not exported" if found.n_left_out else ""
+    rows = [
+        ("files", Text("ok", "green"), f"{found.n_files} are those that were exported"),
+        ("versions", Text("ok", "green"), f"{found.n_versions} of {found.n_items} items, each by its hash"),
+        ("hash chain", Text("ok", "green"), f"each version follows the one before it{gaps}"),
+        (
+            "digest",
+            Text("ok", "green") if digest else Text("not compared", "yellow"),
+            f"sha256 {found.digest}" + ("" if digest else "; ask its author whether it is this one"),
+        ),
+    ]
+    show(render.line("crate ", render.text(found.name, "bold")), render.table(("check", "", "found"), rows))
 
 
 def check_chain(ledger: "Ledger", campaign: str) -> Check:

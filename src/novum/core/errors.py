@@ -6,6 +6,7 @@ NovumError
 │   ├── UnitError                 a unit that is missing, unknown or of the wrong dimension
 │   ├── SettingsError             a setting that is unknown or out of range
 │   ├── NotFoundError             a campaign, tool, item or file that is not there
+│   ├── IngestError               a file that the knowledge base cannot take
 │   ├── MissingExtraError         an optional dependency that the request needs
 │   └── NotGrantedError           network hosts that a tool asks for and nobody granted
 ├── ToolError                  the planner, which may choose otherwise
@@ -62,6 +63,10 @@ class SettingsError(UsageError):
 
 class NotFoundError(UsageError):
     """A campaign, tool, item or file that is not there."""
+
+
+class IngestError(UsageError):
+    """A file that the knowledge base cannot take, with the reason."""
 
 
 class MissingExtraError(UsageError):

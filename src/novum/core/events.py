@@ -69,6 +69,8 @@ class Recalled(_Event):
     """Ids of the knowledge items found, best first."""
     observations: tuple[Observation, ...] = ()
     """What they say about candidates of this space, in the goal's units."""
+    doubted: tuple[Observation, ...] = ()
+    """What stale items say about candidates: nothing to build on, but to be measured again."""
 
 
 class Hypothesised(_Event):

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
@@ -21,12 +21,16 @@ DIMENSIONLESS = "1"
 _SPELLINGS = {"E_h": "hartree", "D": "debye"}
 """Units that chemists write out."""
 
-_UNIT = re.compile(r"[\w\s*/^().%°Å·-]{0,80}")
-_POWER = r"(?:\^|\*\*)"
-# A unit may be written by a model or a stranger, and a tower of powers would be computed to its end.
-_TOWER = re.compile(rf"{_POWER}[^a-zA-Z*/]*{_POWER}|{_POWER}\s*\(?\s*[-+]?\s*\d{{4}}")
-_POWER_OF_NUMBER = re.compile(rf"\d\s*{_POWER}")
-_POWER_OF_GROUP = re.compile(rf"\)\s*{_POWER}")
+_UNIT = re.compile(r"[\w\s*/^().%°Å·-]*")
+_MAX_UNIT_CHARS = 200
+
+# "10**10**10" is an ordinary unit to pint, which would compute it for longer than anybody waits.
+_RUNAWAY = re.compile(
+    r"(?:\*\*|\^)[\s()+-]*(?:\d{3,}|[\d.]+[\s()]*(?:\*\*|\^))"  # a large power, or a power of a power
+    r"|(?<!\w)[\d.]+[\s()]*(?:\*\*|\^).*\)\s*(?:\*\*|\^)"  # a power of a number in brackets
+)
+_SUPERSCRIPTS = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+_DIGITS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 
 
 class UncertaintyKind(StrEnum):
@@ -103,11 +107,11 @@ def canonical_unit(unit: str) -> str:
         ('eV', 'kcal/mol', '1')
     """
     text = unit.strip()
-    # pint skips characters that it does not know
-    if not _UNIT.fullmatch(text) or _TOWER.search(text):
-        raise UnitError(f"unknown unit {unit[:80]!r}; write units as 'eV', 'kcal/mol' or '%'")
-    if _POWER_OF_NUMBER.search(text) and _POWER_OF_GROUP.search(text):
-        raise UnitError(f"unit {unit!r} raises a number in a group to a power; write it out")
+    plain = _SUPERSCRIPTS.sub(lambda found: f"**{found.group().translate(_DIGITS)}", text)
+    too_much = len(text) > _MAX_UNIT_CHARS or _RUNAWAY.search(plain)
+    if too_much or not _UNIT.fullmatch(text):  # pint skips characters that it does not know
+        text = text[:80]
+        raise UnitError(f"unknown unit {text!r}; write units as 'eV', 'kcal/mol' or '%'")
     if text in ("", DIMENSIONLESS, "dimensionless"):
         return DIMENSIONLESS
     return _canonical_unit(text)
@@ -142,6 +146,31 @@ def is_compatible(unit: str, other: str) -> bool:
     return bool(registry.Unit(_known_unit(unit)).is_compatible_with(registry.Unit(_known_unit(other))))
 
 
+def base_units(quantity: Quantity, std: float | None = None) -> tuple[float, float | None, str] | None:
+    """Return value, standard deviation and unit of a quantity in SI base units, for comparing many.
+
+    None where the number would not be finite in them.
+
+    Args:
+        quantity: the quantity.
+        std: a standard deviation in its unit that replaces its own.
+
+    Example:
+        >>> base_units(Quantity(value=20.0, unit="°C", std=1.0))
+        (293.15, 1.0, 'K')
+    """
+    unit, scale, offset = _base(quantity.unit)
+    std = quantity.std if std is None else std
+    if scale is None:  # a logarithm: no factor holds everywhere
+        same = quantity.model_copy(update={"std": std}).to(unit)
+        value, spread = same.value, same.std
+    else:
+        value, spread = quantity.value * scale + offset, None if std is None else std * abs(scale)
+    if not math.isfinite(value) or (spread is not None and not math.isfinite(spread)):
+        return None
+    return value, spread, unit
+
+
 def propagate(function: Callable[..., Any], /, *quantities: Quantity) -> Quantity:
     """Apply `function` to quantities, carrying units and first-order uncertainty.
 
@@ -160,25 +189,57 @@ def propagate(function: Callable[..., Any], /, *quantities: Quantity) -> Quantit
         >>> print(propagate(lambda x, y: x + y, a, b))
         7.00 ± 0.50 eV
     """
+    own = [{str(i): q.std} if q.std else {} for i, q in enumerate(quantities)]
+    return propagate_from(function, *zip(quantities, own, strict=True))[0]
+
+
+def propagate_from(
+    function: Callable[..., Any], /, *arguments: tuple[Quantity, Mapping[str, float]]
+) -> tuple[Quantity, dict[str, float]]:
+    """Apply `function` to quantities whose uncertainties come from named, independent sources.
+
+    What two arguments share is counted as shared: the difference of a value and itself is exact.
+
+    Args:
+        function: as for `propagate`.
+        arguments: quantities, each with what every source adds to its uncertainty: a signed standard
+            deviation in its unit.
+
+    Returns:
+        The result, and what every source adds to its uncertainty.
+
+    Raises:
+        UnitError: as `propagate`.
+
+    References:
+        JCGM 100:2008 (GUM), section 5.2, for correlated quantities.
+
+    Example:
+        >>> a = Quantity(value=3.0, unit="eV")
+        >>> print(propagate_from(lambda x, y: x - y, (a, {"K-1": 0.3}), (a, {"K-1": 0.3}))[0])
+        0 eV
+    """
     import pint
     from uncertainties import ufloat
 
     registry = _registry()
-    arguments = [
-        registry.Quantity(ufloat(q.value, q.std) if q.std else q.value, _pint_name(q.unit))
-        for q in quantities
+    sources = {name: ufloat(0.0, 1.0) for _, shares in arguments for name in shares}
+    numbers = [
+        registry.Quantity(sum((s * sources[name] for name, s in shares.items()), q.value), _pint_name(q.unit))
+        for q, shares in arguments
     ]
     try:
-        result = registry.Quantity(function(*arguments))
+        result = registry.Quantity(function(*numbers))
     except pint.PintError as error:
         raise UnitError(str(error)) from error
     magnitude: Any = result.magnitude
-    unit = f"{result.units:~D}" or DIMENSIONLESS
-    return Quantity(
+    derivatives = getattr(magnitude, "derivatives", {})
+    quantity = Quantity(
         value=float(getattr(magnitude, "nominal_value", magnitude)),
-        unit=unit,
+        unit=f"{result.units:~D}" or DIMENSIONLESS,
         std=float(getattr(magnitude, "std_dev", 0.0)),
     )
+    return quantity, {name: float(derivatives[x]) for name, x in sources.items() if derivatives.get(x)}
 
 
 @lru_cache(maxsize=1)
@@ -186,6 +247,20 @@ def _registry() -> "pint.UnitRegistry[Any]":
     import pint
 
     return pint.UnitRegistry(cache_folder=None)
+
+
+@lru_cache(maxsize=1024)
+def _base(unit: str) -> tuple[str, float | None, float]:
+    """Return the base unit of `unit`, with factor and offset; no factor where there is no constant one."""
+    registry = _registry()
+    base = registry.Quantity(1.0, _pint_name(unit)).to_base_units()
+    name = canonical_unit(f"{base.units:~D}")
+    at = [convert(x, unit, name) for x in (0.0, 1.0, 2.0)]
+    scale = at[1] - at[0]
+    if not all(map(math.isfinite, at)) or not math.isclose(at[2] - at[1], scale, rel_tol=1e-9):
+        return name, None, 0.0
+    # Without an offset the factor is exact; the difference of two numbers is not.
+    return (name, at[1], 0.0) if at[0] == 0 else (name, scale, at[0])
 
 
 def _convert_spread(value: float, std: float, unit: str, to: str) -> float:

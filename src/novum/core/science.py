@@ -118,6 +118,8 @@ class Experiment(Frozen):
     manual: tuple[str, ...] = ()
     """Properties that a person measures."""
     nominal_cost_s: float = Field(default=0.0, ge=0)
+    fresh: bool = False
+    """What it measures is in doubt: kept answers of its calls do not count."""
 
     @property
     def sealed(self) -> bool:

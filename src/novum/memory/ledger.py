@@ -238,8 +238,17 @@ class Ledger:
         Raises:
             StoreError: the record cannot be read.
         """
+        record = self.find_record(campaign, key)
+        return None if record is None else record.event
+
+    def find_record(self, campaign: str, key: str) -> LedgerRecord | None:
+        """Return what a campaign recorded under `key`, with its time and hash, or None.
+
+        Raises:
+            StoreError: the record cannot be read.
+        """
         rows = self._database.rows("SELECT * FROM events WHERE campaign = ? AND key = ?", (campaign, key))
-        return _to_record(rows[0]).event if rows else None
+        return _to_record(rows[0]) if rows else None
 
     def exists(self, campaign: str) -> bool:
         """Say whether the campaign has any record."""

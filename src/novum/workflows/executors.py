@@ -88,7 +88,7 @@ class LocalExecutor:
 
     def _call(self, call: ToolCall, experiment: Experiment) -> ToolResult:
         try:
-            return self._runner.run(call, fresh=experiment.sealed)
+            return self._runner.run(call, fresh=experiment.sealed or experiment.fresh)
         except ToolArgumentError as error:
             key = call.key(version="", code_hash="")
             return ToolResult(call=call, key=key, status=CallStatus.ERROR, message=str(error))

@@ -1,24 +1,31 @@
 """Between a campaign and the knowledge base: what an iteration teaches, and what is known already."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from novum.core.access import Destination, release
+from novum.core.forecasts import Forecast
 from novum.core.goals import Goal
+from novum.core.judgement import two_sided
 from novum.core.knowledge import (
     DataClass,
     Evidence,
     EvidenceRole,
+    ItemStatus,
     KnowledgeItem,
     Level,
     Provenance,
     item_id,
 )
-from novum.core.quantity import Quantity, canonical_unit
+from novum.core.quantity import Quantity, UncertaintyKind, canonical_unit
 from novum.core.record import CampaignRecord, ExperimentRecord, mean
 from novum.core.science import (
     Claim,
     ClaimStatus,
+    ConfirmedValue,
     Experiment,
+    Hypothesis,
     Measurement,
     Observation,
     Origin,
@@ -26,6 +33,7 @@ from novum.core.science import (
     Verdict,
 )
 from novum.core.spaces import Candidate, ChoiceParameter, MoleculeSpace, ParameterSpace, PoolSpace, Space
+from novum.knowledge_base.agreement import ASSUMED_SPREAD
 from novum.knowledge_base.base import KnowledgeBase
 from novum.workflows.assays import Assay, argument_names
 
@@ -45,25 +53,49 @@ class CampaignKnowledge:
     Args:
         base: the knowledge base.
         goal: what the campaign pursues.
+        to: where the planner is that sees what is recalled.
     """
 
-    def __init__(self, base: KnowledgeBase, goal: Goal) -> None:
+    def __init__(self, base: KnowledgeBase, goal: Goal, *, to: Destination = Destination.LOCAL) -> None:
         self._base = base
         self._goal = goal
+        self._to = to
 
     def relevant(self, text: str, n: int) -> tuple[str, ...]:
         """Return the ids of the items nearest to `text`, best first; nothing is loaded for an empty base."""
         if self._base.items.count() == 0:
             return ()
-        return tuple(hit.item.id for hit in self._base.search(text, n))
+        found = [hit.item for hit in self._base.search(text, n)]
+        return tuple(item.id for item in release(found, to=self._to).items)
 
     def recall(self, assays: Mapping[str, Assay]) -> tuple[KnowledgeItem, ...]:
-        """Return what the goal's own assays measured before in a space of the same kind, and what failed."""
+        """Return what the goal's own assays measured before in a space of the same kind, and what failed.
+
+        What is out of date becomes stale first. What is stale or taken back is left out, and so is what
+        may not go where the planner is.
+        """
+        self._base.expire()
+        return self._recall(assays, ItemStatus.ACTIVE)
+
+    def doubted(self, assays: Mapping[str, Assay]) -> tuple[KnowledgeItem, ...]:
+        """Return what `recall` leaves out because it is stale: to be measured again."""
+        return self._recall(assays, ItemStatus.STALE)
+
+    def _recall(self, assays: Mapping[str, Assay], status: ItemStatus) -> tuple[KnowledgeItem, ...]:
         found: list[KnowledgeItem] = []
+        now = self._base.items.now
         for name, assay in assays.items():
-            found += self._base.measurements(name, conditions=conditions_of(assay, self._goal.space))
+            found += self._base.query(
+                relation=name,
+                conditions=conditions_of(assay, self._goal.space),
+                negative=False,
+                has_value=True,
+                status=status,
+                valid_at=now,
+            )
         for tool in dict.fromkeys(a.tool.name for a in assays.values() if a.tool):
-            found += self._base.items.query(relation=FAILS, conditions={"tool": tool})
+            found += self._base.query(relation=FAILS, conditions={"tool": tool}, status=status, valid_at=now)
+        found = list(release(found, to=self._to).items)
         space = self._goal.space
         names = set(space.rows[0].arguments if isinstance(space, PoolSpace) else argument_names(space))
         known = tuple(item for item in found if names <= set(item.arguments))
@@ -73,8 +105,15 @@ class CampaignKnowledge:
         return known
 
     def record(self, items: Iterable[KnowledgeItem]) -> tuple[str, ...]:
-        """Store items durably; return their ids."""
-        return tuple(self._base.record(items))
+        """Store what was just found durably; return the ids.
+
+        What is stale about the same thing is reinstated or superseded by it.
+        """
+        return tuple(self._base.record(items, measured_again=True))
+
+    def learn(self, forecasts: Iterable[Forecast]) -> None:
+        """Store what was said to come, and whether it did, durably."""
+        self._base.learn(forecasts)
 
 
 def items_of(
@@ -106,10 +145,74 @@ def items_of(
     return items
 
 
-def items_of_claims(record: CampaignRecord, *, campaign: str) -> list[KnowledgeItem]:
-    """Return the campaign's findings as items of the level *insight*."""
+def items_of_claims(
+    record: CampaignRecord, measured: Iterable[KnowledgeItem], *, campaign: str
+) -> list[KnowledgeItem]:
+    """Return the campaign's findings as items of the level *insight*.
+
+    Args:
+        record: the campaign.
+        measured: what its experiments taught, as `items_of` returns it: what the findings rest on.
+        campaign: its id.
+    """
     domain = domain_of(record.goal.space)
-    return [_claim_item(claim, str(record.goal), campaign, domain) for claim in record.claims.values()]
+    taught: dict[str, list[str]] = {}
+    origins: dict[str, Origin] = {}
+    for item in measured:
+        origins[item.id] = item.origin
+        for link in item.evidence:
+            taught.setdefault(link.target, []).append(item.id)
+    return [
+        _claim_item(claim, str(record.goal), campaign, domain, taught, origins)
+        for claim in record.claims.values()
+    ]
+
+
+def forecasts_of_verdicts(
+    verdicts: Iterable[Verdict], hypotheses: Mapping[str, Hypothesis], *, campaign: str
+) -> list[Forecast]:
+    """Return how the predictions of whoever made them have held; what was not decided teaches nothing."""
+    return [
+        Forecast(
+            source=hypotheses[v.hypothesis].source,
+            key=f"{campaign}/{v.experiment}/{v.property}",
+            held=v.outcome is Outcome.SUPPORTED,
+            probability=next(
+                p.rule.level
+                for p in hypotheses[v.hypothesis].predictions
+                if (p.property, p.tool) == (v.property, v.tool)
+            ),
+            statistic=v.statistic,
+        )
+        for v in verdicts
+        if v.outcome in (Outcome.SUPPORTED, Outcome.REFUTED)
+    ]
+
+
+def forecasts_of_claims(
+    claims: Iterable[Claim], assays: Mapping[str, Assay], *, campaign: str
+) -> list[Forecast]:
+    """Return whether what each method measured has held when another one checked it.
+
+    It has where the two values agree within the central interval of their difference at `LEVEL`.
+    """
+    checked = (
+        (f"{campaign}/{claim.id}/{value.property}", value)
+        for claim in claims
+        for value in claim.values
+        if value.independent and value.confirmed is not None and value.property in assays
+    )
+    return [_forecast(assays[value.property].method, key, value) for key, value in checked]
+
+
+def _forecast(method: str, key: str, value: ConfirmedValue) -> Forecast:
+    assert value.confirmed is not None
+    winning, confirmed = value.winning, value.confirmed.to(value.winning.unit)
+    spreads = [abs(q.value) * ASSUMED_SPREAD if q.std is None else q.std for q in (winning, confirmed)]
+    spread, apart = math.hypot(*spreads), confirmed.value - winning.value
+    z = apart / spread if spread else 0.0 if apart == 0 else math.inf
+    stated = winning.std is not None and spread > 0
+    return Forecast(source=method, key=key, held=abs(z) <= two_sided(), statistic=z if stated else None)
 
 
 def recalled_observations(
@@ -200,9 +303,13 @@ def _value_item(
     said = ""
     if verdict is not None and verdict.outcome in (Outcome.SUPPORTED, Outcome.REFUTED):
         said = f" The prediction before it, {verdict.expected}, was {verdict.outcome.value}."
+    quantity = m.quantity
+    if quantity.std is not None and quantity.kind is None:
+        kind = UncertaintyKind.MEASUREMENT if m.origin is Origin.MEASURED else UncertaintyKind.MODEL
+        quantity = quantity.model_copy(update={"kind": kind})
     return KnowledgeItem(
         id=item_id(
-            subject=m.candidate, relation=m.property, conditions=conditions, method=m.method, value=m.quantity
+            subject=m.candidate, relation=m.property, conditions=conditions, method=m.method, value=quantity
         ),
         level=Level.FACTUAL if m.origin is Origin.MEASURED else Level.MODELLING,
         data_class=DataClass.SYMBOLIC if domain_of(space) == "chemistry" else DataClass.STRUCTURED,
@@ -210,7 +317,7 @@ def _value_item(
         subject=m.candidate,
         subject_label=candidate.label,
         relation=m.property,
-        value=m.quantity,
+        value=quantity,
         conditions=conditions,
         text=f"{candidate.label}: {m.property} = {m.quantity} by {m.method}.{said}",
         arguments=candidate.arguments,
@@ -224,7 +331,6 @@ def _value_item(
             call_key=m.call_key,
         ),
         origin=m.origin,
-        confidence=0.9,
     )
 
 
@@ -251,12 +357,20 @@ def _failure_item(entry: ExperimentRecord, campaign: str, domain: str) -> Knowle
         ),
         provenance=Provenance(source=f"campaign {campaign}", campaign=campaign, tool=tool),
         negative=True,
-        confidence=0.9,
     )
 
 
-def _claim_item(claim: Claim, goal: str, campaign: str, domain: str) -> KnowledgeItem:
+def _claim_item(
+    claim: Claim,
+    goal: str,
+    campaign: str,
+    domain: str,
+    taught: Mapping[str, Sequence[str]],
+    origins: Mapping[str, Origin],
+) -> KnowledgeItem:
     conditions = {"goal": goal}
+    records = (f"ledger:{campaign}/{name}" for name in claim.evidence)
+    targets = dict.fromkeys(target for record in records for target in taught.get(record, [record]))
     negative = claim.status in (ClaimStatus.NOT_CONFIRMED, ClaimStatus.SHORT)
     return KnowledgeItem(
         id=item_id(
@@ -275,14 +389,22 @@ def _claim_item(claim: Claim, goal: str, campaign: str, domain: str) -> Knowledg
         conditions=conditions,
         text=claim.statement,
         arguments=claim.candidate.arguments,
+        # By the items that the experiments gave, so that retracting one of these is felt here. What shows
+        # that a candidate falls short supports an item that says so.
         evidence=tuple(
             Evidence(
-                target=f"ledger:{campaign}/{name}",
-                role=EvidenceRole.REFUTES if negative else EvidenceRole.SUPPORTS,
+                target=target,
+                role=EvidenceRole.SUPPORTS,
+                weight=0.0 if claim.status is ClaimStatus.UNCONFIRMED else 1.0,
             )
-            for name in claim.evidence
+            for target in targets
         ),
         provenance=Provenance(source=f"campaign {campaign}", campaign=campaign, method="sealed confirmation"),
+        # Only as real as the least real of what it rests on.
+        origin=max(
+            (origins.get(t, Origin.SIMULATED) for t in targets),
+            key=list(Origin).index,
+            default=Origin.SIMULATED,
+        ),
         negative=negative,
-        confidence={ClaimStatus.CONFIRMED: 0.9, ClaimStatus.UNCONFIRMED: 0.5}.get(claim.status, 0.1),
     )

@@ -5,6 +5,7 @@ node that finds its event in the record returns at once. So a campaign that was 
 goes on where it stopped, and what an experiment gave is never asked for twice.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -30,6 +31,7 @@ from novum.core.events import (
     Recalled,
     Recorded,
 )
+from novum.core.forecasts import Forecast
 from novum.core.goals import POOL
 from novum.core.judgement import judge, noise_floor, noise_of
 from novum.core.knowledge import KnowledgeItem
@@ -50,8 +52,15 @@ from novum.workflows import stopping
 from novum.workflows.assays import Assay, scales_of, tool_call
 from novum.workflows.confirmation import claims_of, plan_confirmation
 from novum.workflows.executors import Executor
-from novum.workflows.learning import items_of, items_of_claims, recalled_observations
+from novum.workflows.learning import (
+    forecasts_of_claims,
+    forecasts_of_verdicts,
+    items_of,
+    items_of_claims,
+    recalled_observations,
+)
 from novum.workflows.measuring import measurements_of
+from novum.workflows.reexamination import reexaminations
 from novum.workflows.state import DiscoveryState
 
 RELEVANT = 10
@@ -59,6 +68,9 @@ RELEVANT = 10
 
 REPLICATE_SEED = 1
 """Seed of repetitions; explorations use 0, so that campaigns share their results."""
+
+REEXAMINED = 0.5
+"""Share of the budget that may go into measuring again what is in doubt."""
 
 MAX_NOISE_TRIES = 3
 """Repetitions tried, as a multiple of those wanted, before the noise floor stays as it is."""
@@ -87,8 +99,16 @@ class Knowledge(Protocol):
         """Return the items that the assays would measure, or that tell of their failure."""
         ...
 
+    def doubted(self, assays: Mapping[str, Assay]) -> tuple[KnowledgeItem, ...]:
+        """Return the stale items that the assays would measure."""
+        ...
+
     def record(self, items: Iterable[KnowledgeItem]) -> tuple[str, ...]:
-        """Store items; return their ids."""
+        """Store items that were just found; return their ids."""
+        ...
+
+    def learn(self, forecasts: Iterable[Forecast]) -> None:
+        """Store what was said to come, and whether it did."""
         ...
 
 
@@ -138,19 +158,31 @@ class DiscoveryNodes:
             query = str(self.goal)
             items: tuple[str, ...] = ()
             observations: tuple[Observation, ...] = ()
+            doubted: tuple[Observation, ...] = ()
             if self._recall and iteration == 0:
                 known = self.rooms.knowledge.recall(self.assays)
                 observations = recalled_observations(known, self.assays)
+                doubted = recalled_observations(self.rooms.knowledge.doubted(self.assays), self.assays)
                 found = self.rooms.knowledge.relevant(query, RELEVANT)
                 items = tuple(dict.fromkeys([*found, *(item.id for item in known)]))
-            self._write(Recalled(iteration=iteration, query=query, items=items, observations=observations))
+            self._write(
+                Recalled(
+                    iteration=iteration,
+                    query=query,
+                    items=items,
+                    observations=observations,
+                    doubted=doubted,
+                )
+            )
         return {}
 
     def hypothesise(self, state: DiscoveryState) -> dict[str, Any]:
         """Let the planner predict, and register the predictions before anything runs."""
         iteration = state["iteration"]
         if iteration not in self.record.plans:
+            again = self._reexaminations(iteration)
             left = self.goal.budget.experiments - self.record.experiments_used - len(self._leader())
+            left -= len(again)
             plan = self.rooms.planner.plan(
                 PlanningContext(
                     goal=self.goal,
@@ -160,15 +192,17 @@ class DiscoveryNodes:
                     properties={name: assay.measured for name, assay in self.assays.items()},
                     costs={name: assay.cost_s for name, assay in self.assays.items()},
                     noise=self.record.noise,
-                    first_id=len(self.record.hypotheses) + 1,
+                    first_id=len(self.record.hypotheses) + len(again) + 1,
                     cites=self._cites(),
                 )
             )
+            tested = {h.candidate.id for h in again}
+            hypotheses = (*again, *(h for h in plan.hypotheses if h.candidate.id not in tested))
             self._write(
                 Hypothesised(
                     iteration=iteration,
-                    hypotheses=plan.hypotheses,
-                    registrations={h.id: h.registration() for h in plan.hypotheses},
+                    hypotheses=hypotheses,
+                    registrations={h.id: h.registration() for h in hypotheses},
                     notes=plan.notes,
                 )
             )
@@ -266,6 +300,9 @@ class DiscoveryNodes:
                 space=self.goal.space,
                 verdicts=self.record.judgements[iteration].verdicts,
             )
+            verdicts = self.record.judgements[iteration].verdicts
+            hypotheses = self.record.hypotheses
+            self.rooms.knowledge.learn(forecasts_of_verdicts(verdicts, hypotheses, campaign=self.campaign))
             self._write(Recorded(iteration=iteration, items=self.rooms.knowledge.record(items)))
         return {}
 
@@ -321,10 +358,13 @@ class DiscoveryNodes:
             self._write(Claimed(claim=claim))
         planned = self.record.confirmation
         sealed = [self.record.experiments[e.id] for e in planned.experiments] if planned else []
+        self.rooms.knowledge.learn(forecasts_of_claims(claims, self.assays, campaign=self.campaign))
+        finished = [entry for entry in self.record.experiments.values() if entry.finished]
+        measured = items_of(finished, self.assays, campaign=self.campaign, space=self.goal.space)
         self.rooms.knowledge.record(
             [
                 *items_of(sealed, self.assays, campaign=self.campaign, space=self.goal.space),
-                *items_of_claims(self.record, campaign=self.campaign),
+                *items_of_claims(self.record, measured, campaign=self.campaign),
             ]
         )
         last = max(self.record.decisions)
@@ -366,6 +406,23 @@ class DiscoveryNodes:
             calls=calls,
             manual=tuple(name for name, a in self.assays.items() if a.source == "manual"),
             nominal_cost_s=sum(a.cost_s for a in tools.values()),
+            fresh=any(o.candidate.id == hypothesis.candidate.id for o in self._doubted()),
+        )
+
+    def _doubted(self) -> tuple[Observation, ...]:
+        return tuple(o for recall in self.record.recalls.values() for o in recall.doubted)
+
+    def _reexaminations(self, iteration: int) -> tuple[Hypothesis, ...]:
+        """Return what the first iteration tests beside its plan: whether stale values still hold."""
+        if iteration:
+            return ()
+        return reexaminations(
+            self._doubted(),
+            self.assays,
+            self.goal.space,
+            most=math.ceil(self.goal.budget.experiments * REEXAMINED),
+            iteration=iteration,
+            first_id=len(self.record.hypotheses) + 1,
         )
 
     def _replicate(self, hypothesis: Hypothesis, number: int) -> Experiment:

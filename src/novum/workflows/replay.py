@@ -8,6 +8,7 @@ from novum.agents.base import Planner
 from novum.core.digest import canonical_json
 from novum.core.errors import EvidenceError
 from novum.core.events import CampaignStarted, ConfirmationPlanned, Event, Hypothesised, Recalled
+from novum.core.forecasts import Forecast
 from novum.core.judgement import judge, noise_of
 from novum.core.knowledge import KnowledgeItem
 from novum.core.quantity import Quantity
@@ -114,6 +115,12 @@ class _RecordedKnowledge:
 
     def recall(self, assays: Mapping[str, Assay]) -> tuple[KnowledgeItem, ...]:  # noqa: ARG002
         return ()
+
+    def doubted(self, assays: Mapping[str, Assay]) -> tuple[KnowledgeItem, ...]:  # noqa: ARG002
+        return ()
+
+    def learn(self, forecasts: Iterable[Forecast]) -> None:
+        pass
 
     def record(self, items: Iterable[KnowledgeItem]) -> tuple[str, ...]:
         return tuple(item.id for item in items)

@@ -2,17 +2,23 @@
 
 import io
 import json
+import os
+import pty
+import shutil
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from known_items import items
 
 import novum.sandbox
 from novum.cli.main import main
+from novum.knowledge_base import KnowledgeBase
 from novum.sandbox.fake import FakeSandbox
 
 POOL = """
@@ -77,6 +83,25 @@ def novum_command(*arguments: object, stdin: str | bytes = "") -> Ended:
     return Ended(int(left.value.code or 0), out, err)
 
 
+def on_terminal(*arguments: object, until: str = "", answer: str = "") -> Ended:
+    """Run a command in a process of its own, on a terminal, and answer once it has said `until`."""
+    mine, its = pty.openpty()
+    code = f"from novum.cli.main import main\nmain({[str(a) for a in arguments]!r})"
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=its, stdout=its, stderr=its)
+    os.close(its)
+    said = b""
+    try:
+        while chunk := os.read(mine, 4096):
+            said += chunk
+            if answer and until.encode() in said:
+                os.write(mine, f"{answer}\n".encode())
+                answer = ""
+    except OSError:  # the other end has closed
+        pass
+    os.close(mine)
+    return Ended(process.wait(), said.decode(), "")
+
+
 @contextmanager
 def surroundings(config: Path) -> Iterator[None]:
     """Replace what the commands would find around them, for as long as it is open and no longer."""
@@ -134,3 +159,23 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     assert ended.code == 0, ended.err
     return folder / "ws"
+
+
+@pytest.fixture(scope="session")
+def _known(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("known") / "ws"
+    with KnowledgeBase(folder / "knowledge", embedder="hashing") as knowledge:
+        knowledge.record(items().values())
+    return folder
+
+
+@pytest.fixture
+def known(_known: Path, tmp_path: Path) -> Path:
+    """A workspace with those items, for this test alone."""
+    return Path(shutil.copytree(_known, tmp_path / "ws"))
+
+
+@pytest.fixture
+def kb(known: Path) -> Callable[..., Ended]:
+    """Runs ``novum kb`` in that workspace."""
+    return lambda *arguments: novum_command("kb", *arguments, "-w", known)

@@ -24,10 +24,26 @@ FORBIDDEN = (
     "rich",
 )
 
+KB = (
+    *("search", "list", "show", "stats", "quality", "bias", "why", "impact", "history", "diff", "conflicts"),
+    *(
+        "resolve",
+        "retract",
+        "reinstate",
+        "link",
+        "amend",
+        "add",
+        "export",
+        "import",
+        "verify",
+        "rebuild",
+        "gc",
+    ),
+)
 PAGES = [
     (),
     *((name,) for name in COMMANDS),
-    *(("kb", name) for name in ("search", "list", "show", "stats", "rebuild")),
+    *(("kb", name) for name in KB),
     *(("tools", name) for name in ("list", "show", "run")),
 ]
 

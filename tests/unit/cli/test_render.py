@@ -2,16 +2,22 @@
 
 import io
 import json
+from datetime import UTC, datetime
 
 import pytest
 from rich.console import Console, RenderableType
 
 from novum.cli import pages, render
+from novum.cli.kb import pages as kb_pages
+from novum.cli.kb import tree
+from novum.cli.kb.evidence import dependants
 from novum.cli.terminal import to_json
 from novum.core.calls import CallStatus, ToolCall, ToolResult
-from novum.core.knowledge import KnowledgeItem, Level, Provenance
+from novum.core.knowledge import Evidence, EvidenceRole, ItemStatus, KnowledgeItem, Level, Provenance
 from novum.core.quantity import Quantity
 from novum.core.science import FalsificationKind, FalsificationRule
+from novum.core.tracing import Trace
+from novum.knowledge_base.links import Dependant, Found, Node
 
 NASTY = "\x1b[31mred\x1b[0m [bold]b[/bold] \x07\u202e\r\x9b2J \x00"
 
@@ -50,10 +56,26 @@ def test_pages_of_foreign_text_only_show() -> None:
         domain=NASTY,
         subject=NASTY,
         relation=NASTY,
+        object=NASTY,
         text=NASTY,
-        provenance=Provenance(source=NASTY),
+        conditions={NASTY: NASTY},
+        evidence=(Evidence(target=NASTY, role=EvidenceRole.SUPPORTS),),
+        status_reason=NASTY,
+        status=ItemStatus.STALE,
+        provenance=Provenance(source=NASTY, locator={NASTY: NASTY}, method=NASTY),
     )
-    for page in (pages.result(result), pages.knowledge_item(item), pages.knowledge_table([(item, 0.5)])):
+    trace = Trace(target=f"ledger:{NASTY}/E001", campaign=NASTY, results=(result,), failed=NASTY)
+    nothing = Node(NASTY, EvidenceRole.SUPPORTS, 0.5, Found.MISSING)
+    record = Node(NASTY, EvidenceRole.MEASURED_BY, 1.0, Found.RECORD, trace=trace)
+    below = Node("K-1", EvidenceRole.DERIVED_FROM, 1.0, Found.ITEM, item=item)
+    top = Node("K-1", None, 1.0, Found.ITEM, item=item, below=(nothing, record, below))
+    for page in (
+        pages.result(result),
+        kb_pages.item(item, [(datetime.now(UTC), item)]),
+        kb_pages.table([(item, 0.5)]),
+        tree.draw(top),
+        dependants([Dependant("K-1", 1, NASTY, EvidenceRole.SUPPORTS)], {"K-1": item}),
+    ):
         text = shown(page)
         assert acts(text) == []
         assert "[bold]b[/bold]" in text

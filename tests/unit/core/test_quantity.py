@@ -247,16 +247,26 @@ def test_propagation_does_not_depend_on_the_unit_of_its_arguments(pair, value, s
 
 
 @pytest.mark.parametrize(
-    "unit", ["9^9^9^9", "9**9**9", "m^(9^9)", "9^99999", "((9^99*1)^999*1)^999", "m" * 200, "2^ 2 ^9"]
+    "unit",
+    [
+        "10**10**10",
+        "9^9^9^9*m",
+        "9⁹⁹⁹⁹⁹⁹⁹⁹⁹",
+        "2**99999999 m",
+        "((99**99 m)**99)**99",
+        "m*" * 5000 + "m",
+        "m^(9^9)",
+        "9^99999",
+    ],
 )
-def test_towers_of_powers_are_refused_at_once(unit):
-    with pytest.raises(UnitError):
+def test_a_unit_that_would_be_computed_for_hours_is_refused_at_once(unit):
+    with pytest.raises(UnitError, match="unknown unit"):
         canonical_unit(unit)
 
 
 @pytest.mark.parametrize(
-    ("unit", "canonical"),
-    [("(m/s)^2", "m²/s²"), ("kJ mol^-1", "kJ/mol"), ("m**2*s**-2", "m²/s²"), ("cm^3/g", "cm³/g")],
+    ("unit", "short"),
+    [("(m/s)**2", "m**2/s**2"), ("m**-2", "1/m**2"), ("m**(1/2)", "m**0.5"), ("Å³", "Å**3")],
 )
-def test_ordinary_powers_stay(unit, canonical):
-    assert canonical_unit(unit) == canonical_unit(canonical.replace("²", "**2").replace("³", "**3"))
+def test_powers_of_units_are_units(unit, short):
+    assert canonical_unit(unit) == short

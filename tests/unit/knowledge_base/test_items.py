@@ -1,18 +1,26 @@
+import json
 import sqlite3
-import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from novum.core.errors import NotFoundError, StoreError, UsageError
-from novum.core.knowledge import Access, Evidence, EvidenceRole, ItemStatus, KnowledgeItem, Level, Provenance
+from novum.core.knowledge import (
+    Access,
+    DataClass,
+    Evidence,
+    EvidenceRole,
+    ItemStatus,
+    KnowledgeItem,
+    Level,
+    Provenance,
+)
 from novum.core.quantity import Quantity
 from novum.core.science import Origin
+from novum.knowledge_base import schema
 from novum.knowledge_base.items import Items
 
 Make = Callable[..., KnowledgeItem]
@@ -56,11 +64,11 @@ def test_changed_content_is_a_new_version_and_the_old_one_stays(path: Path, item
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     ticks = (moment + timedelta(days=i) for i in range(9))
     with Items(path, clock=lambda: next(ticks)) as items:
-        items.put(item(confidence=0.5))
-        latest, new = items.put(item(confidence=0.9))
+        items.put(item("one", id="K-1"))
+        latest, new = items.put(item("two", id="K-1"))
         assert (latest.version, new) == (2, True)
-        assert items.get(latest.id).confidence == 0.9
-        assert items.get(latest.id, version=1).confidence == 0.5
+        assert items.get(latest.id).text == "two"
+        assert items.get(latest.id, version=1).text == "one"
         times, versions = zip(*items.history(latest.id), strict=True)
         assert times == (moment, moment + timedelta(days=1))
         assert [version.version for version in versions] == [1, 2]
@@ -68,10 +76,17 @@ def test_changed_content_is_a_new_version_and_the_old_one_stays(path: Path, item
 
 
 def test_a_repeated_finding_under_a_later_version_adds_nothing(items: Items, item: Make) -> None:
-    items.put(item(confidence=0.5))
-    items.put(item(confidence=0.9))
-    latest, new = items.put(item(confidence=0.5))
-    assert (latest.confidence, latest.version, new) == (0.9, 2, False)
+    items.put(item("one", id="K-1"))
+    items.put(item("two", id="K-1"))
+    latest, new = items.put(item("one", id="K-1"))
+    assert (latest.text, latest.version, new) == ("two", 2, False)
+
+
+def test_what_is_computed_of_an_item_makes_no_finding_of_it(items: Items, item: Make) -> None:
+    items.put(item())
+    assert items.put(item(confidence=0.99, quality={"accuracy": 1}))[1] is False
+    assert items.revise(item(confidence=0.7))[0].version == 2
+    assert items.get(item().id).confidence == 0.7
 
 
 def test_a_withdrawn_item_stays_withdrawn_when_it_is_found_again(items: Items, item: Make) -> None:
@@ -97,7 +112,7 @@ def test_an_item_can_be_retracted_reinstated_and_retracted_again(items: Items, i
 
 def test_many_items_are_recorded_all_or_none(items: Items, item: Make) -> None:
     with pytest.raises(ValueError, match="Out of range"):
-        items.put_many([item(subject="a"), item(subject="b", quality={"x": float("inf")})])
+        items.put_many([item(subject="a"), item(subject="b", conditions={"x": float("inf")})])
     assert items.count() == 0
 
 
@@ -113,10 +128,22 @@ def test_an_unknown_item_or_version_is_not_found(items: Items, item: Make) -> No
 
 
 def test_rows_can_be_neither_updated_nor_deleted(items: Items, item: Make, path: Path) -> None:
-    items.put(item())
+    link = Evidence(target="K-2", role=EvidenceRole.DERIVED_FROM)
+    items.put(item(evidence=(link,)))
+    items.put(item("again", id=item().id))
     connection = sqlite3.connect(path)
-    for statement in ("UPDATE items SET text = 'other'", "DELETE FROM items"):
-        with pytest.raises(sqlite3.IntegrityError, match="never overwritten"):
+    for statement in (
+        "UPDATE items SET domain = 'other'",
+        "UPDATE items SET until = NULL",
+        "UPDATE items SET until = until + 1 WHERE until IS NOT NULL",
+        "UPDATE bodies SET text = 'other'",
+        "UPDATE links SET weight = 0",
+        "DELETE FROM items",
+        "DELETE FROM bodies",
+        "DELETE FROM links",
+        "DELETE FROM tips",
+    ):
+        with pytest.raises(sqlite3.IntegrityError, match=r"never overwritten|append-only"):
             connection.execute(statement)
     connection.close()
 
@@ -136,6 +163,17 @@ def test_queries_filter_by_every_field(items: Items, item: Make) -> None:
         "access": ([Access.SENSITIVE], item("10", access="sensitive", subject="s10")),
         "campaign": ("c2", item("11", subject="s11", provenance=Provenance(source="t", campaign="c2"))),
         "has_value": (False, item("12", value=None)),
+        "object": ("aromatic", item("13", object="aromatic", subject="s13")),
+        "data_class": (DataClass.TEXT, item("14", data_class="text", subject="s14")),
+        "source": ("a paper", item("15", subject="s15", provenance=Provenance(source="a paper"))),
+        "at_least": (
+            Quantity(value=9.0, unit="eV"),
+            item("16", subject="s16", value=Quantity(value=10.0, unit="eV")),
+        ),
+        "at_most": (
+            Quantity(value=1000.0, unit="meV"),
+            item("17", subject="s17", value=Quantity(value=1.0, unit="eV")),
+        ),
     }
     items.put_many([plain, *(variant for _, variant in variants.values())])
     for name, (wanted, variant) in variants.items():
@@ -167,68 +205,6 @@ def test_an_unknown_filter_is_a_usage_error(items: Items) -> None:
         items.query(colour="red")
 
 
-def test_words_are_found_in_text_label_and_relation_whatever_their_ending(items: Items, item: Make) -> None:
-    a = item("fluorination raises the gap of aromatic rings", subject="a", subject_label="c1ccccc1F")
-    b = item("the solvent changes nothing", subject="b", relation="meets_goal")
-    items.put_many([a, b])
-    assert items.find_text("aromatic ring") == [a.id]
-    assert items.find_text("changing solvents") == [b.id]
-    assert items.find_text("c1ccccc1F") == [a.id]
-    assert items.find_text("meets_goal") == [b.id]
-    assert items.find_text("the", n=1) in ([a.id], [b.id])
-    assert items.find_text("aromatic solvent", level=Level.INSIGHT) == []
-
-
-def test_only_the_latest_text_is_found(items: Items, item: Make) -> None:
-    items.put(item("zirconia is stable", id="K-1"))
-    items.put(item("zirconia is metastable", id="K-1"))
-    assert items.find_text("stable") == []
-    assert items.find_text("zirconia") == ["K-1"]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "   ",
-        '"',
-        "'",
-        "a AND",
-        "NOT",
-        "text:gap",
-        "gap*",
-        "^gap",
-        "NEAR(gap, 2)",
-        "gap) OR (",
-        "-gap",
-        "_",
-        "\0",
-    ],
-)
-def test_a_search_text_is_never_a_query_language(items: Items, item: Make, text: str) -> None:
-    items.put(item("the gap"))
-    assert items.find_text(text) == ([item("the gap").id] if "gap" in text else [])
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.text(max_size=60), min_size=20, max_size=20))
-def test_any_text_can_be_searched_for(texts: list[str]) -> None:
-    with tempfile.TemporaryDirectory() as folder, Items(Path(folder) / "items.sqlite3") as items:
-        for text in texts:
-            assert items.find_text(text) == []
-
-
-def test_documents_are_the_latest_texts_after_a_position(items: Items, item: Make) -> None:
-    items.put_many([item("one", id="K-1"), item("two", id="K-2")])
-    first = list(items.documents())
-    assert [(document.id, document.text) for document in first] == [("K-1", "one"), ("K-2", "two")]
-    items.put(item("one, corrected", id="K-1"))
-    assert [document.text for document in items.documents()] == ["two", "one, corrected"]
-    assert [document.text for document in items.documents(since=first[-1].position)] == ["one, corrected"]
-    assert items.n_recorded(first[-1].position) == items.n_recorded(10**9) == 2
-    assert items.n_recorded(first[0].position) == 1
-
-
 def test_threads_record_without_loss(items: Items, item: Make) -> None:
     with ThreadPoolExecutor(8) as pool:
         new = [n for _, n in pool.map(lambda i: items.put(item(subject=f"s{i % 50}")), range(100))]
@@ -239,9 +215,101 @@ def test_an_item_that_cannot_be_read_is_a_store_error(path: Path, item: Make) ->
     with Items(path) as items:
         items.put(item())
     connection = sqlite3.connect(path)
-    connection.execute("DROP TRIGGER items_are_not_updated")
-    connection.execute("UPDATE items SET payload = '{}'")
+    connection.execute("DROP TRIGGER bodies_are_not_updated")
+    connection.execute("UPDATE bodies SET payload = '{}'")
     connection.commit()
     connection.close()
     with Items(path) as items, pytest.raises(StoreError, match="cannot be read"):
         items.query()
+
+
+def test_the_past_is_read_as_it_stood(path: Path, item: Make) -> None:
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    ticks = (moment + timedelta(days=i) for i in range(99))
+    with Items(path, clock=lambda: next(ticks)) as items:
+        items.put_many([item("one", id="K-1"), item("other", id="K-2", subject="b")])
+        items.put(item("two", id="K-1"))
+        items.revise(item("two", id="K-1", status=ItemStatus.RETRACTED))
+        texts = [
+            [found.text for found in items.query(as_of=moment + timedelta(days=days, seconds=seconds))]
+            for days, seconds in ((-1, 0), (0, 0), (1, -1), (1, 0), (2, 0), (9, 0))
+        ]
+        both = ["one", "other"]
+        assert texts == [[], both, both, ["other", "two"], ["other"], ["other"]]
+        assert items.count(as_of=moment, status=None) == 2
+        assert [found.version for found in items.query(as_of=moment, subjects=["b"])] == [1]
+        with pytest.raises(UsageError, match="time zone"):
+            items.query(as_of=datetime(2026, 1, 1))
+
+
+def test_what_was_learned_and_what_was_true_are_two_times(items: Items, item: Make) -> None:
+    old, new = datetime(2020, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC)
+    before = item("until 2024", subject="a", valid_from=old, valid_to=new)
+    after = item("from 2024", subject="b", valid_from=new)
+    always = item("always", subject="c")
+    items.put_many([before, after, always])
+    assert items.query(valid_at=old) == [before, always]
+    assert items.query(valid_at=new) == [after, always]
+    assert items.query(valid_at=datetime(2019, 1, 1, tzinfo=UTC)) == [always]
+    assert items.query(valid_at=old, as_of=old) == []
+
+
+def test_a_clock_that_goes_back_does_not_put_the_past_in_disorder(path: Path, item: Make) -> None:
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    ticks = iter([moment, moment - timedelta(days=5)])
+    with Items(path, clock=lambda: next(ticks)) as items:
+        items.put(item("one", id="K-1"))
+        items.put(item("two", id="K-1"))
+        assert [time for time, _ in items.history("K-1")] == [moment, moment]
+        assert [found.text for found in items.query(as_of=moment)] == ["two"]
+
+
+def test_evidence_adds_up_and_a_closed_item_is_not_opened_by_finding_it_again(
+    items: Items, item: Make
+) -> None:
+    def seen_by(campaign: str, **changes: object) -> KnowledgeItem:
+        link = Evidence(target=f"ledger:{campaign}/E1", role=EvidenceRole.MEASURED_BY)
+        return item(evidence=(link,), provenance=Provenance(source=campaign, method="GFN2-xTB"), **changes)
+
+    review = datetime(2027, 1, 1, tzinfo=UTC)
+    items.put(seen_by("c1", access=Access.SENSITIVE, review_by=review, flags=("odd",)))
+    latest, new = items.put(seen_by("c2"))
+    assert new
+    assert [link.target for link in latest.evidence] == ["ledger:c1/E1", "ledger:c2/E1"]
+    assert (latest.access, latest.review_by, latest.flags) == (Access.SENSITIVE, review, ("odd",))
+    assert items.put(seen_by("c1", access=Access.SENSITIVE, review_by=review, flags=("odd",))) == (
+        latest,
+        False,
+    )
+    assert items.put(seen_by("c2")) == (latest, False)
+
+
+def test_a_knowledge_base_of_the_first_schema_is_moved_to_the_present_one(path: Path, item: Make) -> None:
+    link = Evidence(target="K-9", role=EvidenceRole.DERIVED_FROM, weight=0.5)
+    new = {"object", "interval", "contributions", "flags", "status_reason"}
+    one, two = item("one", id="K-1", evidence=(link,)), item("two", id="K-1", version=2)
+    connection = sqlite3.connect(path)
+    for statement in schema.MIGRATIONS[0]:
+        connection.execute(statement)
+    for version in (one, two):
+        fields = version.model_dump(mode="json", exclude=new) | {"quality": {}}
+        fields["provenance"] = {"source": "test", "campaign": "c1", "method": "GFN2-xTB"}
+        connection.execute(
+            "INSERT INTO items (id, version, recorded_at, content, level, domain, subject, subject_label, "
+            "relation, conditions, method, campaign, origin, negative, has_value, status, access, text, "
+            "payload) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                *("K-1", version.version, "2026-01-01T00:00:00.000000+00:00", "", "factual", "chemistry"),
+                *(version.subject, "CCO", "gap", "{}", "GFN2-xTB", "c1", "simulated", 0, 1, "active"),
+                *("public", version.text, json.dumps(fields)),
+            ),
+        )
+    connection.execute("PRAGMA application_id = 1852798515")
+    connection.execute("PRAGMA user_version = 1")
+    connection.commit()
+    connection.close()
+    with Items(path) as items:
+        assert [version for _, version in items.history("K-1")] == [one, two]
+        assert items.query(at_least=Quantity(value=3999, unit="meV")) == [two]
+        assert items.put(one) == (two, False)
+        assert items.put(item("three", id="K-1"))[0].version == 3

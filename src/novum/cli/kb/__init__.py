@@ -1,0 +1,10 @@
+"""``novum kb``: the knowledge base. Each module adds its commands to the group, in the order of the help."""
+
+from importlib import import_module
+
+from novum.cli.kb.group import app
+
+__all__ = ["app"]
+
+for _module in ("reading", "overview", "evidence", "deciding", "amending", "adding", "exchanging", "keeping"):
+    import_module(f"novum.cli.kb.{_module}")

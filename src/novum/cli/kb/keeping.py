@@ -1,0 +1,46 @@
+"""``novum kb verify``, ``rebuild`` and ``gc``: keeping the knowledge base sound and small."""
+
+from novum.cli import render
+from novum.cli.kb.group import app
+from novum.cli.kb.opening import open_knowledge
+from novum.cli.options import JsonOption, WorkspaceOption, examples
+from novum.cli.terminal import show, write_json
+from novum.core.errors import EvidenceError
+
+
+@app.command("verify", epilog=examples("novum kb verify", "novum kb verify --json"))
+def verify(workspace: WorkspaceOption = None, json: JsonOption = False) -> None:
+    """Check that every version, forecast and decision is what was recorded; the exit code is 5 if not."""
+    with open_knowledge(workspace) as knowledge:
+        found = knowledge.verify()
+    if json:
+        write_json(
+            {"ok": found.ok, "n_versions": found.n_versions, "head": found.head, "faults": list(found.faults)}
+        )
+    else:
+        rows = [("versions", str(found.n_versions)), ("head", f"sha256 {found.head}")]
+        show(render.fields([*rows, *(("wrong", render.text(fault, "red")) for fault in found.faults)]))
+    if not found.ok:
+        raise EvidenceError(f"the knowledge base does not hold: {found.faults[0]}")
+
+
+@app.command("rebuild", epilog=examples("novum kb rebuild"))
+def rebuild(workspace: WorkspaceOption = None, json: JsonOption = False) -> None:
+    """Build the search index anew from the items, which stay as they are."""
+    with open_knowledge(workspace) as knowledge:
+        n = knowledge.rebuild()
+    if json:
+        write_json({"indexed": n})
+    else:
+        show(render.line(f"the index holds {n} items"))
+
+
+@app.command("gc", epilog=examples("novum kb gc"))
+def gc(workspace: WorkspaceOption = None, json: JsonOption = False) -> None:
+    """Give back the space that nothing needs. No version of any item goes away."""
+    with open_knowledge(workspace) as knowledge:
+        freed = knowledge.gc()
+    if json:
+        write_json({"freed_bytes": freed})
+    else:
+        show(render.line(f"{freed / 1e6:.1f} MB given back"))

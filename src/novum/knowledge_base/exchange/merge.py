@@ -1,0 +1,286 @@
+"""Knowledge in: the items of a crate, joined with what is known here."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+from novum.core.access import strictest
+from novum.core.digest import canonical_json, digest
+from novum.core.errors import NotFoundError
+from novum.core.knowledge import ItemStatus, KnowledgeItem
+from novum.knowledge_base import conflicts
+from novum.knowledge_base.base import KnowledgeBase
+from novum.knowledge_base.exchange.reading import open_source
+from novum.knowledge_base.exchange.verify import checked_records, verify_crate
+from novum.knowledge_base.recording import recording
+from novum.knowledge_base.rows import timestamp
+from novum.knowledge_base.writer import Writer, merge
+from novum.storage import Database
+
+_SEVERITY = (ItemStatus.ACTIVE, ItemStatus.STALE, ItemStatus.SUPERSEDED, ItemStatus.RETRACTED)
+_CHUNK = 500
+
+_MIGRATIONS = (
+    (
+        """
+        CREATE TABLE crates (
+            digest TEXT PRIMARY KEY,
+            name TEXT NOT NULL,
+            path TEXT NOT NULL,
+            imported_at TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE origins (
+            id TEXT NOT NULL,
+            content TEXT NOT NULL,
+            crate TEXT NOT NULL,
+            version INTEGER NOT NULL,
+            recorded_at TEXT NOT NULL,
+            PRIMARY KEY (id, content, crate)
+        ) STRICT, WITHOUT ROWID
+        """,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What a crate brought."""
+
+    crate: str
+    """Digest of the crate."""
+    n_items: int
+    """Items in the crate."""
+    new: tuple[str, ...]
+    """Ids of the items that were not known here."""
+    changed: tuple[str, ...]
+    """Ids of the items that were known, and of which the crate had other versions."""
+    n_versions: int
+    """Versions that were not known here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a version came from."""
+
+    crate: str
+    """Digest of the crate."""
+    name: str
+    """The crate's title."""
+    version: int
+    """Its number in the knowledge base that the crate is from."""
+    recorded_at: datetime
+    """When it was recorded there."""
+    imported_at: datetime
+
+
+class Imports:
+    """Which crates were imported, and what came from which: a store of its own, beside the items.
+
+    It is written before the items are, so that none of these is ever without its origin.
+
+    Args:
+        root: the knowledge base's folder.
+
+    Raises:
+        StoreError: the store cannot be used.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._database = Database(
+            root / "imports.sqlite3",
+            what="record of imports",
+            application_id=0x6E6F7635,
+            migrations=_MIGRATIONS,
+        )
+
+    def add(
+        self, crate: str, name: str, path: Path, moment: datetime, versions: "Iterable[_Version]"
+    ) -> None:
+        """Remember a crate and its versions; what is remembered already stays as it is.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT OR IGNORE INTO crates VALUES (?, ?, ?, ?)",
+                (crate, name, str(path), timestamp(moment)),
+            )
+            connection.executemany(
+                "INSERT OR IGNORE INTO origins VALUES (?, ?, ?, ?, ?)",
+                ((v.item.id, v.content, crate, v.item.version, v.recorded_at) for v in versions),
+            )
+
+    def times(self, ids: Collection[str]) -> dict[tuple[str, str], str]:
+        """Return when each imported version was first recorded anywhere, by id and content."""
+        rows = self._database.rows(
+            "SELECT id, content, min(recorded_at) AS first FROM origins "
+            "WHERE id IN (SELECT value FROM json_each(?)) GROUP BY id, content",
+            (canonical_json(sorted(ids)),),
+        )
+        return {(row["id"], row["content"]): row["first"] for row in rows}
+
+    def find(self, item: KnowledgeItem) -> list[Origin]:
+        """Return the origins of a version, the earliest import first."""
+        rows = self._database.rows(
+            "SELECT origins.*, name, imported_at FROM origins JOIN crates ON crates.digest = crate "
+            "WHERE id = ? AND content = ? ORDER BY imported_at, crate",
+            (item.id, content_digest(item.model_dump(mode="json"))),
+        )
+        return [
+            Origin(
+                row["crate"],
+                row["name"],
+                row["version"],
+                datetime.fromisoformat(row["recorded_at"]),
+                datetime.fromisoformat(row["imported_at"]),
+            )
+            for row in rows
+        ]
+
+    def close(self) -> None:
+        """Close the store."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def import_crate(knowledge: KnowledgeBase, path: Path, *, digest: str | None = None) -> Imported:
+    """Take over every version of every item of a crate that is not known here, all or none.
+
+    A version that is known, whatever its number, is not recorded again. The others are appended in the
+    order in which they were recorded there. Which version is then the latest does not depend on who
+    imports from whom: if one side has the other's latest version in its history, its own; otherwise the
+    one that was recorded later, with the evidence of both, and as withdrawn as either. It is as closed to
+    readers as either. What contradicts what is known becomes a conflict, as when it is recorded.
+    Confidence is computed anew, by the methods' records here.
+
+    Args:
+        knowledge: where to.
+        path: a folder or a ZIP archive; see `verify_crate`.
+        digest: what the crate's digest has to be, if that is known.
+
+    Raises:
+        CrateError: the crate does not verify.
+        EvidenceError: an item is called measured, and rests on what was not.
+        StoreError: the knowledge base cannot be written.
+    """
+    verified = verify_crate(path, digest=digest)
+    there: dict[str, list[_Version]] = {}
+    with open_source(Path(path)) as source:
+        for record, item in checked_records(source):
+            if item is not None:
+                content = content_digest(item.model_dump(mode="json"))
+                there.setdefault(item.id, []).append(_Version(item, record.recorded_at, content))
+    with Imports(knowledge.root) as imports:
+        versions = (version for group in there.values() for version in group)
+        imports.add(verified.digest, verified.name, Path(path), knowledge.items.now, versions)
+        new, changed, n = list[str](), list[str](), 0
+        with recording(knowledge.items) as recorder:
+            ids = list(there)
+            for start in range(0, len(ids), _CHUNK):
+                some = ids[start : start + _CHUNK]
+                here = _known(recorder.writer, imports, some)
+                for id in some:
+                    added = _join(recorder.writer, here.get(id, []), there[id])
+                    n += added
+                    if id not in here:
+                        new.append(id)
+                    elif added:
+                        changed.append(id)
+            touched = [*new, *changed]
+            if touched:
+                recorder.appraise(touched)
+                conflicts.detect(recorder.writer, list(recorder.writer.heads(touched).values()))
+                recorder.appraise_above(touched)
+    return Imported(verified.digest, len(there), tuple(new), tuple(changed), n)
+
+
+def find_origins(knowledge: KnowledgeBase, id: str, version: int | None = None) -> list[Origin]:
+    """Return where a version of an item was imported from; nothing for what was found here.
+
+    Raises:
+        NotFoundError: no such item or version.
+        StoreError: the record of imports cannot be read.
+    """
+    item = knowledge.find(id, version)
+    if item is None:
+        raise NotFoundError(f"no item {id!r} in the knowledge base {knowledge.root}")
+    with Imports(knowledge.root) as imports:
+        return imports.find(item)
+
+
+def content_digest(fields: dict[str, Any]) -> str:
+    """Return what tells one version of an item from another, whatever their numbers."""
+    return digest({name: value for name, value in fields.items() if name != "version"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    item: KnowledgeItem
+    recorded_at: str
+    content: str
+
+
+def _known(writer: Writer, imports: Imports, ids: Sequence[str]) -> dict[str, list[_Version]]:
+    """Return the versions of items that are known here, in order, with when they were first recorded."""
+    rows = writer.rows(
+        "SELECT items.id, recorded_at, payload FROM items JOIN bodies USING (seq) "
+        "WHERE items.id IN (SELECT value FROM json_each(?)) ORDER BY items.seq",
+        (canonical_json(list(ids)),),
+    )
+    times = imports.times(ids)
+    found: dict[str, list[_Version]] = {}
+    for row in rows:
+        item = KnowledgeItem.model_validate_json(row["payload"])
+        content = content_digest(item.model_dump(mode="json"))
+        first = min(row["recorded_at"], times.get((item.id, content), row["recorded_at"]))
+        found.setdefault(item.id, []).append(_Version(item, first, content))
+    return found
+
+
+def _join(writer: Writer, here: Sequence[_Version], there: Sequence[_Version]) -> int:
+    """Append the versions of one item that are not known; return how many there were."""
+    known = {version.content for version in here}
+    missing = [version for version in there if version.content not in known]
+    if not missing:
+        return 0
+    theirs = {version.content for version in there}
+    latest = there[-1]
+    for version in missing:
+        writer.revise(version.item)
+    if not here:
+        return len(missing)
+    own = here[-1]
+    if latest.content in known:
+        writer.revise(own.item)
+    elif own.content not in theirs:
+        writer.revise(_joined(own, latest))
+    elif (access := strictest(own.item.access, latest.item.access)) is not latest.item.access:
+        # What was closed to readers here is not opened by a file.
+        writer.revise(latest.item.model_copy(update={"access": access}))
+    return len(missing)
+
+
+def _joined(one: _Version, other: _Version) -> KnowledgeItem:
+    """Return the version that follows two that know nothing of each other."""
+    earlier, later = sorted((one, other), key=lambda version: (version.recorded_at, version.content))
+    joined = merge(later.item, earlier.item)
+    worst = max((earlier.item, later.item), key=lambda item: _SEVERITY.index(item.status))
+    return joined.model_copy(
+        update={
+            "status": worst.status,
+            "status_reason": worst.status_reason,
+            # In an order that does not depend on which of both was here.
+            "evidence": tuple(sorted(joined.evidence, key=lambda e: (e.target, e.role, e.weight))),
+            "flags": tuple(sorted(joined.flags)),
+        }
+    )

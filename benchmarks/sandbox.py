@@ -101,7 +101,7 @@ def measure(backend: str, options: SandboxOptions, calls: int) -> dict[str, dict
             alone.attest()
             ways = {
                 "from the pool": timed(pooled, profile, rest_s=rest_s),
-                "without a pool": timed(alone, profile, rest_s=0.0),
+                "without a pool": timed(alone, profile, rest_s=rest_s),
                 "bare fork": floor,
             }
             costs: dict[str, list[float]] = {way: [] for way in ways}

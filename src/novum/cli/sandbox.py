@@ -126,6 +126,41 @@ def run_suite(
         raise typer.Exit(1)
 
 
+@app.command(
+    "image",
+    epilog=examples("novum sandbox image", "novum sandbox image --name my/novum-sandbox:1 --without torch"),
+)
+def make_image(
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="NAME:TAG", help="The image's name.  [default: novum's own]"),
+    ] = None,
+    readable: Annotated[
+        list[str] | None,
+        typer.Option("--readable", metavar="DIR", help="A plugin's folder to take along; may be repeated."),
+    ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option("--without", metavar="PACKAGE", help="A package to leave out; may be repeated."),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Build the image that a Docker engine on another machine needs, out of this machine's files.
+
+    An engine on this machine needs none: containers see the interpreter and its libraries read-only. No
+    registry is asked. The image has the size of the environment that novum runs in.
+    """
+    from novum.sandbox.docker.image import FULL, build_image
+
+    made = build_image(
+        load_settings().docker_host, name=name or FULL, readable=readable or (), without=without or ()
+    )
+    if json:
+        write_json({"image": made})
+    else:
+        show(render.line("made ", render.text(made, "bold")))
+
+
 def sandbox_options(settings: Settings) -> "SandboxOptions":
     """Return what is set about the backends."""
     from novum.runtime import Workspace

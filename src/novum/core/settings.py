@@ -47,8 +47,8 @@ class Settings(BaseSettings):
     """Isolated processes or containers to keep ready for each set of libraries."""
     sandbox_pool_mb: int = Field(default=2048, ge=0)
     """Memory that what is kept ready may hold together, in MB."""
-    docker_host: str | None = None
-    """Address of the Docker engine, as unix:///run/docker.sock; without it, the usual one."""
+    docker_host: str | None = Field(default_factory=lambda: os.environ.get("DOCKER_HOST") or None)
+    """Address of the Docker engine, as unix:///run/docker.sock; without it DOCKER_HOST, or the usual one."""
     docker_runtime: str | None = None
     """Runtime of the containers, as runsc for gVisor; without it, the engine's own."""
     grants: dict[str, tuple[str, ...]] = {}

@@ -142,3 +142,85 @@ def test_tables_are_preloaded_and_work_in_a_call(bench):
     )
     result = bench.ask("novum.sandbox.inside.code:execute", profile=profile, source=source)
     assert result.value == [True, 4999950000], result
+
+
+def test_a_fork_of_us_is_told_to_open_its_own(bench):
+    """Two processes that take from one pool would hand two jobs to one child."""
+    with bench.fresh() as fresh:
+        assert fresh.ask("echo", value=1).value == 1
+        pid = os.fork()
+        if pid == 0:
+            try:
+                fresh.ask("echo", value=2)
+            except SandboxBrokenError as error:
+                os._exit(0 if "one of its own" in str(error) else 1)
+            os._exit(2)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        assert fresh.ask("echo", value=3).value == 3
+
+
+def test_a_call_with_an_input_file_leaves_the_pool_alone(bench, tmp_path):
+    (tmp_path / "x").write_text("x")
+    with bench.fresh() as fresh:
+        fresh.ask("echo")
+        line = fresh.sandbox._lines[Profile()]
+        before = list(line.waiting)
+        assert fresh.ask("echo", value=1, inputs={"x": tmp_path / "x"}).value == 1
+        if fresh.name == "namespace":  # where the size of a scratch is fixed early
+            assert list(line.waiting) == before
+
+
+def test_descriptors_that_run_out_are_our_own_trouble_and_nothing_leaks(bench):
+    import resource
+
+    with bench.fresh() as fresh:
+        fresh.ask("echo")
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        before = len(os.listdir("/proc/self/fd"))
+        zygote = fresh.sandbox._lines[Profile()].zygote
+        free = os.dup(0)
+        os.close(free)
+        try:
+            for room in range(1, 8):  # a call needs ten
+                resource.setrlimit(resource.RLIMIT_NOFILE, (free + room, hard))
+                with pytest.raises(SandboxBrokenError, match="descriptors"):
+                    zygote.spawn(256)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert len(os.listdir("/proc/self/fd")) == before
+        assert fresh.ask("echo", value=4).value == 4
+
+
+def test_processor_time_of_children_that_nobody_waits_for_counts():
+    bench = Bench("namespace")
+    source = (
+        "import os, signal, time\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "for _ in range(30):\n"
+        "    if os.fork() == 0:\n"
+        "        end = time.process_time() + 0.3\n"
+        "        while time.process_time() < end: pass\n"
+        "        os._exit(0)\n"
+        "    time.sleep(0.35)\n"
+    )
+    try:
+        result = bench.ask(
+            "novum.sandbox.inside.code:execute", source=source, limits=Limits(wall_s=60, cpu_s=2)
+        )
+    finally:
+        bench.close()
+    assert result.status is CallStatus.TIMEOUT, result
+    assert "processor time" in result.message
+
+
+def test_a_folder_with_a_door_in_it_is_not_shown(bench, tmp_path):
+    """A read-only window does not keep a call from connecting to a socket behind it."""
+    import socket
+
+    from novum.core.errors import UsageError
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "agent"))
+        with pytest.raises(UsageError, match="socket"):
+            bench.ask("echo", profile=Profile(name="door", readable=(str(tmp_path),)))
+    with pytest.raises(UsageError, match="folder of its own"):
+        bench.ask("echo", profile=Profile(name="home", readable=(str(Path.home()),)))

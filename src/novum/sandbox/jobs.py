@@ -8,7 +8,7 @@ import stat
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from novum.core.errors import UsageError
@@ -22,6 +22,9 @@ _LIMITS: Final = (
 )  # fmt: skip
 _INSIDE: Final = ("cpu_s", "memory_mb", "processes", "scratch_mb", "result_kb", "files", "files_mb")
 _NAME: Final = re.compile(r"(?!\.)[\w.+ -]{1,120}(/(?!\.)[\w.+ -]{1,120}){0,3}")
+_BENEATH: Final = ("/proc/", "/dev/", "/sys/", "/etc/", "/run/", "/var/run/")
+_OF_EVERYBODY: Final = ("/home", "/media", "/mnt", "/opt", "/root", "/run", "/srv", "/var", "/var/run")
+_MOST_READABLE: Final = 50_000
 _SYSTEM: Final = ("/proc", "/dev", "/sys", "/etc", "/work", "/tmp", "/usr", "/bin", "/lib", "/lib64")  # noqa: S108
 
 
@@ -75,6 +78,10 @@ def prepare_job(request: SandboxRequest) -> Job:
     if request.collect_into is not None and not request.collect_into.is_dir():
         raise UsageError(f"collect_into {str(request.collect_into)!r} is not a directory")
     inputs = [(name, path, _size_of_input(name, path)) for name, path in request.inputs.items()]
+    for name in request.inputs:
+        parents = {str(parent) for parent in PurePosixPath(name).parents}
+        if clash := parents & set(request.inputs):
+            raise UsageError(f"input file {name!r} cannot lie in {clash.pop()!r}, which is a file as well")
     head = json.dumps(
         {
             "entry": request.entry,
@@ -110,10 +117,38 @@ def check_profile(profile: Profile) -> None:
         if not Path(path).is_absolute():
             raise UsageError(f"readable path {path!r} of profile {profile.name!r} is not absolute")
         for name in (os.path.normpath(path), os.path.realpath(path)):
-            if name == "/" or name in _SYSTEM or name.startswith(("/proc/", "/dev/", "/sys/")):
+            if name == "/" or name in _SYSTEM or name.startswith(_BENEATH):
                 raise UsageError(f"path {path!r} cannot be made readable: it is the system's own")
+            if Path.home().is_relative_to(name) or name in _OF_EVERYBODY:
+                raise UsageError(
+                    f"path {path!r} cannot be made readable: it holds more than a tool's code, a home for "
+                    "instance; put the tool into a folder of its own"
+                )
         if not Path(path).exists():
             raise UsageError(f"readable path {path!r} of profile {profile.name!r} does not exist")
+        _refuse_doors(path)
+
+
+def _refuse_doors(path: str) -> None:
+    """Refuse a folder with sockets or pipes: a read-only window does not stop who connects through it."""
+    looked_at = 0
+    for folder, _, names in os.walk(path):
+        looked_at += len(names)
+        if looked_at > _MOST_READABLE:
+            raise UsageError(
+                f"path {path!r} cannot be made readable: it holds more than {_MOST_READABLE} files; put the "
+                "tool into a folder of its own"
+            )
+        for name in names:
+            place = Path(folder, name)
+            try:
+                mode = place.lstat().st_mode
+            except OSError:
+                continue  # gone, or not ours to see
+            if stat.S_ISSOCK(mode) or stat.S_ISFIFO(mode):
+                raise UsageError(
+                    f"path {path!r} cannot be made readable: {str(place)!r} is a socket or a pipe"
+                )
 
 
 def _size_of_input(name: str, path: Path) -> int:

@@ -38,7 +38,7 @@ class Remembered:
     def find(self, key: str) -> Attestation | None:
         """Return the attestation kept under `key`, or None."""
         entry = self._read().get(key)
-        if not isinstance(entry, dict) or not 0 <= time.time() - entry.get("at", 0) < HOURS * 3600:
+        if entry is None:
             return None
         try:
             found = Attestation(
@@ -52,11 +52,7 @@ class Remembered:
         """Keep a passed attestation; one that cannot be written is measured again next time."""
         if not attestation.passed:
             return
-        fresh = {
-            name: entry
-            for name, entry in self._read().items()
-            if isinstance(entry, dict) and time.time() - entry.get("at", 0) < HOURS * 3600
-        }
+        fresh = self._read()
         fresh[key] = {"at": time.time(), "attestation": asdict(attestation)}
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -69,6 +65,7 @@ class Remembered:
             _log.info("attestations cannot be kept in %s: %s", self.path, error)
 
     def _read(self) -> dict[str, Any]:
+        """Return what has the right form, the right age and the right owner."""
         try:
             with self.path.open("rb") as file:
                 seen = os.fstat(file.fileno())
@@ -77,7 +74,15 @@ class Remembered:
                 found = json.load(file)
         except (OSError, ValueError):
             return {}
-        return found if isinstance(found, dict) else {}
+        if not isinstance(found, dict):
+            return {}
+        return {name: entry for name, entry in found.items() if _is_fresh(entry)}
+
+
+def _is_fresh(entry: object) -> bool:
+    if not isinstance(entry, dict) or not isinstance(at := entry.get("at"), int | float):
+        return False
+    return 0 <= time.time() - at < HOURS * 3600
 
 
 def key_of(name: str, versions: dict[str, str], *settings: object) -> str:
@@ -87,12 +92,23 @@ def key_of(name: str, versions: dict[str, str], *settings: object) -> str:
         (file.relative_to(package).as_posix(), digest_bytes(file.read_bytes()))
         for file in sorted(package.rglob("*.py"))
     ]
+    status = Path("/proc/self/status")
+    rights = (
+        [
+            line
+            for line in status.read_text(encoding="utf-8").splitlines()
+            if line.startswith(("Cap", "Seccomp"))
+        ]
+        if status.exists()
+        else []
+    )
     boot = _BOOT.read_text(encoding="ascii").strip() if _BOOT.exists() else ""
     return digest(
         [
             name,
             versions,
             boot,
+            rights,
             os.geteuid(),
             os.getgroups(),
             sys.executable,

@@ -52,7 +52,10 @@ def test_a_file_that_others_may_write_counts_for_nothing(kept):
     assert kept.find("key") is None
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"key": 1}', '{"key": {"at": 1e12}}'])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{", '{"key": 1}', '{"key": {"at": 1e12}}', '{"key": {"at": null}}', '{"k": {"at": "x"}}'],
+)
 def test_damage_counts_for_nothing(kept, text):
     kept.put("key", GOOD)
     kept.path.write_text(text)

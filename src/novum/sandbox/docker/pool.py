@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from novum.core.errors import InfrastructureError, SandboxBrokenError
+from novum.core.errors import NovumError, SandboxBrokenError
 from novum.sandbox.docker.container import Container
 from novum.sandbox.docker.engine import Engine
 from novum.sandbox.docker.hardening import Shape
@@ -229,7 +229,7 @@ class _Worker:
                 return
             try:
                 task()
-            except InfrastructureError as error:
+            except (NovumError, OSError) as error:
                 # the next call meets the same trouble by itself, and tells of it
                 _log.info("no container could be made ready: %s", error)
 

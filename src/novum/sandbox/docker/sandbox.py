@@ -35,7 +35,7 @@ from novum.sandbox.docker.pool import Pool
 from novum.sandbox.docker.versions import find_warnings
 from novum.sandbox.docker.windows import find_mounts
 from novum.sandbox.jobs import Job, check_profile, prepare_job
-from novum.sandbox.network.proxy import FilteringProxy
+from novum.sandbox.network.proxy import FilteringProxy, ProxyLimits
 from novum.sandbox.outcomes import to_result
 from novum.sandbox.warm.broker import ENVIRONMENT
 from novum.sandbox.windows import Windows, find_windows
@@ -378,6 +378,7 @@ class DockerSandbox:
         # nobody else gets past the outer directory; the container is given the inner one
         outer = tempfile.mkdtemp(prefix="novum-proxy-")
         stack.callback(shutil.rmtree, outer, ignore_errors=True)
+        held = ProxyLimits(seconds=request.limits.wall_s)
         inner = Path(outer, "socket")
         inner.mkdir()
         inner.chmod(0o755)
@@ -390,7 +391,7 @@ class DockerSandbox:
         except OSError as error:
             listener.close()
             raise SandboxBrokenError(f"no socket for the network proxy: {error}") from error
-        return stack.enter_context(FilteringProxy(listener, request.hosts)), str(inner)
+        return stack.enter_context(FilteringProxy(listener, request.hosts, limits=held)), str(inner)
 
     def _judge_by_effect(self, seen: Attestation) -> Attestation:
         """Judge gVisor's answers to system calls by what they did to the host, which it lets none reach.

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -81,6 +81,8 @@ class Child:
     """Whether the watchdog looks at it."""
     over: bool = False
     """Whether its last process is known to be gone."""
+    spent: dict[tuple[str, bytes], int] = field(default_factory=dict)
+    """Ticks of processor time by process number and start: one that is gone has used them all the same."""
 
     def await_ready(self) -> None:
         """Wait until the child is isolated.
@@ -145,7 +147,11 @@ class Child:
         """Kill the call unless it is over, wait until its last process is gone, and let go of everything."""
         if not self.over:
             self.kill()
-            self.job.close()  # where it was not ready to be killed, it ends by itself
+            # where it was not ready to be killed, it ends by itself; not only close: a fork of our
+            # process may hold a copy of the descriptor
+            with contextlib.suppress(OSError):
+                self.job.shutdown(socket.SHUT_RDWR)
+            self.job.close()
             self.report.settimeout(_KILL_TIMEOUT_S)
             with contextlib.suppress(OSError):  # the zygote is gone too, and its calls with it
                 while self.report.recv(4096):
@@ -252,29 +258,41 @@ class Zygote:
         """Ask for one more isolated child; returns at once, see `Child.await_ready`.
 
         Raises:
-            SandboxBrokenError: the zygote is dead.
+            SandboxBrokenError: the zygote is dead, or this process has no descriptors left.
         """
-        job, their_job = socket.socketpair()
-        report, their_report = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        result, their_result = os.pipe2(os.O_CLOEXEC)
-        stdout, their_stdout = os.pipe2(os.O_CLOEXEC)
-        stderr, their_stderr = os.pipe2(os.O_CLOEXEC)
-        membership = group.open_membership() if group is not None else []
-        theirs = [their_job.fileno(), their_result, their_stdout, their_stderr, their_report.fileno()]
-        child = Child(job, report, result, stdout, stderr, scratch_mb, self, group)
-        try:
+        with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+            try:
+                if group is not None:
+                    ours.callback(group.remove)
+                sockets, pipes, passed = [], [], []
+                for kind in (socket.SOCK_STREAM, socket.SOCK_SEQPACKET):
+                    here, there = socket.socketpair(socket.AF_UNIX, kind)
+                    sockets.append(ours.enter_context(here))
+                    passed.append(theirs.enter_context(there).fileno())
+                for _ in range(3):
+                    reader, writer = os.pipe2(os.O_CLOEXEC)
+                    pipes.append(reader)
+                    passed.append(writer)
+                    ours.callback(os.close, reader)
+                    theirs.callback(os.close, writer)
+                for fd in group.open_membership() if group is not None else []:
+                    passed.append(fd)
+                    theirs.callback(os.close, fd)
+            except OSError as error:
+                raise SandboxBrokenError(f"no descriptors for a call: {error}") from error
+            their_job, their_report, *rest = passed
             message = json.dumps({"spawn": scratch_mb}).encode()
-            socket.send_fds(self._control, [message], [*theirs, *membership])
-        except OSError as error:
-            self.alive = False
-            child.close()
-            raise SandboxBrokenError(f"the sandbox's zygote has died: {error}") from error
-        finally:
-            their_job.close()
-            their_report.close()
-            for fd in (their_result, their_stdout, their_stderr, *membership):
-                os.close(fd)
-        return child
+            try:
+                # job, result, standard output, standard error, report, control groups
+                order = [their_job, *rest[:3], their_report, *rest[3:]]
+                socket.send_fds(self._control, [message], order)
+            except OSError as error:
+                self.alive = False
+                raise SandboxBrokenError(f"the sandbox's zygote has died: {error}") from error
+            ours.pop_all()
+            job, report = sockets
+            result, stdout, stderr = pipes
+            return Child(job, report, result, stdout, stderr, scratch_mb, self, group)
 
     def close(self) -> None:
         """End the zygote and with it every call that it started; waits until they are gone."""
@@ -421,7 +439,7 @@ def _judge(child: Child, limits: Limits, outcome: Outcome) -> tuple[tuple[CallSt
     """Look at the call's processes: which limit is broken, and whether to look again soon."""
     allowed = limits.memory_mb * _MEGABYTE
     try:
-        usage = _measure(child.proc, allowed)
+        usage = _measure(child, allowed)
     except PermissionError:
         # it must not be able to hide from the watchdog
         return (CallStatus.KILLED, "a process made itself unreadable to the memory watchdog"), False
@@ -434,19 +452,20 @@ def _judge(child: Child, limits: Limits, outcome: Outcome) -> tuple[tuple[CallSt
     return None, usage.resident > allowed // 3
 
 
-def _measure(proc: int, allowed: int) -> _Usage:
+def _measure(child: Child, allowed: int) -> _Usage:
     """Add up the processes of a call, as its own /proc lists them."""
     page, ticks = os.sysconf("SC_PAGESIZE"), os.sysconf("SC_CLK_TCK")
     resident, cpu = 0, 0
-    processes = [name for name in os.listdir(proc) if name.isdigit()]
+    processes = [name for name in os.listdir(child.proc) if name.isdigit()]  # noqa: PTH208
     for process in processes:
-        raw = _read(proc, f"{process}/stat")
+        raw = _read(child.proc, f"{process}/stat")
         if raw is None:
             continue
         fields = raw.rpartition(b")")[2].split()
         resident += int(fields[21]) * page
-        # of its own, and of the children that it waited for
+        # of its own, and of the children that it waited for; one whose parent never waits is remembered
         cpu += sum(int(field) for field in fields[11:15])
+        child.spent[process, fields[19]] = int(fields[11]) + int(fields[12])
     memory = resident
     if resident > allowed:
         # Resident sizes count shared pages once per process. The proportional ones do not, but cost
@@ -454,10 +473,10 @@ def _measure(proc: int, allowed: int) -> _Usage:
         # left out: they belong to the libraries, and the kernel can drop them.
         memory = 0
         for process in processes:
-            for line in (_read(proc, f"{process}/smaps_rollup") or b"").splitlines():
+            for line in (_read(child.proc, f"{process}/smaps_rollup") or b"").splitlines():
                 if line.startswith((b"Pss_Anon:", b"Pss_Shmem:")):
                     memory += int(line.split()[1]) * 1024
-    return _Usage(memory=memory, resident=resident, cpu_s=cpu / ticks)
+    return _Usage(memory=memory, resident=resident, cpu_s=max(cpu, sum(child.spent.values())) / ticks)
 
 
 def _read(proc: int, name: str) -> bytes | None:

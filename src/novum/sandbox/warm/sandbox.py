@@ -98,6 +98,7 @@ class WarmSandbox:
             raise UsageError(f"pool_size is {pool_size}, expected 0 or more")
         if pool_mb < 0:
             raise UsageError(f"pool_mb is {pool_mb}, expected 0 or more")
+        self._owner = os.getpid()
         self._pool_size = pool_size
         self._pool_mb = pool_mb
         self._lines: dict[Profile, _Line] = {}
@@ -194,7 +195,8 @@ class WarmSandbox:
 
     def versions(self) -> dict[str, str]:
         """Return what this backend is made of."""
-        return {"kernel": os.uname().release, "machine": os.uname().machine}
+        counted = self._groups.mechanism if self._groups else "watchdog"
+        return {"kernel": os.uname().release, "machine": os.uname().machine, "limits": counted}
 
     def idle_memory_mb(self) -> float:
         """Return the memory that zygotes and waiting children hold now, shared pages counted once."""
@@ -229,6 +231,10 @@ class WarmSandbox:
             )
 
     def _line(self, profile: Profile) -> _Line:
+        if os.getpid() != self._owner:
+            raise SandboxBrokenError(
+                "this sandbox belongs to the process that opened it; a fork of it needs one of its own"
+            )
         with self._lock:
             if self._closed:
                 raise SandboxBrokenError("the sandbox is closed")
@@ -306,13 +312,12 @@ class WarmSandbox:
 
     def _take(self, line: _Line, profile: Profile, scratch_mb: int) -> Child:
         zygote = self._living(line, profile)
-        while line.waiting:
-            child = line.waiting.popleft()
+        for child in line.waiting:
+            # the size of a scratch was fixed before the child gave up its rights
             if child.scratch_mb == scratch_mb or not self.scratch_is_sized:
+                line.waiting.remove(child)
                 child.scratch_mb = scratch_mb
                 return child
-            # the size was fixed before it gave up its rights: not for this call, nor the likely next
-            child.finish()
         try:
             return zygote.spawn(scratch_mb, self._group())
         except SandboxBrokenError:
@@ -340,14 +345,23 @@ class WarmSandbox:
 
     def _refill(self, line: _Line, scratch_mb: int) -> None:
         """Ask for children until the pool is full; they get ready while nobody waits."""
+        surplus = None
         with line.lock:
             if self._closed or line.zygote is None:
                 return
+            if self.scratch_is_sized and len(line.waiting) == self._pool_size:
+                unfit = [child for child in line.waiting if child.scratch_mb != scratch_mb]
+                if len(unfit) == self._pool_size and unfit:
+                    surplus = line.waiting.popleft()  # what is kept shall fit what is asked for
             try:
                 while len(line.waiting) < self._pool_size:
                     line.waiting.append(line.zygote.spawn(scratch_mb, self._group()))
-            except SandboxBrokenError:
-                line.end()  # the finished call is good; the next one starts another zygote
+            except SandboxBrokenError as error:
+                _log.info("the pool could not be filled: %s", error)
+                if not line.zygote.alive:
+                    line.end()  # the finished call is good; the next one starts another zygote
+        if surplus is not None:
+            surplus.finish()
 
     def _shrink(self, current: _Line) -> None:
         """End the lines that were not used for longest until the rest keep within the pool's memory.

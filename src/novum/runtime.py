@@ -152,13 +152,14 @@ class Workspace:
     def discovery(self) -> "Discovery":
         """Runs campaigns."""
         from novum.agents.choose import open_planner
+        from novum.core.access import Destination
         from novum.workflows.discovery import Discovery
         from novum.workflows.executors import LocalExecutor
         from novum.workflows.learning import CampaignKnowledge
 
         return Discovery(
             ledger=self.ledger,
-            knowledge=lambda goal: CampaignKnowledge(self.knowledge, goal),
+            knowledge=lambda goal: CampaignKnowledge(self.knowledge, goal, to=Destination.LOCAL),
             registry=self.registry,
             planners=open_planner,
             executor=LocalExecutor(

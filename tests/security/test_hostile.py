@@ -51,51 +51,62 @@ def options_for(backend: str) -> Iterator[SandboxOptions]:
         pytest.skip(str(error))
 
 
+# Not parametrised fixtures: pytest would open a backend anew whenever it puts another one's trial between.
 @pytest.fixture(scope="module")
-def bench(request) -> Iterator[Bench]:
-    with options_for(request.param) as options:
-        opened = Bench(request.param, options)
-        try:
-            assert opened.sandbox.attest().passed, opened.sandbox.attest().broken
-            yield opened
-        finally:
-            opened.close()
+def open_bench() -> Iterator[Callable[[str], Bench]]:
+    """Return the bench of a backend, which stays open until the last trial of this file."""
+    opened: dict[str, Bench] = {}
+    with contextlib.ExitStack() as stack:
+
+        def get(backend: str) -> Bench:
+            if backend not in opened:
+                bench = Bench(backend, stack.enter_context(options_for(backend)))
+                stack.callback(bench.close)
+                assert bench.sandbox.attest().passed, bench.sandbox.attest().broken
+                opened[backend] = bench
+            return opened[backend]
+
+        yield get
 
 
 @pytest.fixture(scope="module")
-def as_ordinary_user(request) -> dict[str, dict]:
-    """What came of every trial when an ordinary user ran them, by name."""
+def run_as_ordinary_user() -> Callable[[str], dict[str, dict]]:
+    """Return what came of every trial of a backend when an ordinary user ran them, by name."""
     if os.geteuid() != 0:
         pytest.skip("we are an ordinary user: the other tests of this file show it")
-    with options_for(request.param) as options:
+    came: dict[str, dict[str, dict]] = {}
+
+    def get(backend: str) -> dict[str, dict]:
+        if backend not in came:
+            came[backend] = run_program(backend)
+        return came[backend]
+
+    return get
+
+
+def run_program(backend: str) -> dict[str, dict]:
+    with options_for(backend) as options:
         given = json.dumps({"docker_host": options.docker_host})
-        only = [trial.name for trial in trials_of_an_ordinary_user(request.param)]
-        program = [str(HERE / "trials_program.py"), request.param, given, *only]
+        only = [trial.name for trial in trials_of_an_ordinary_user(backend)]
+        program = [str(HERE / "trials_program.py"), backend, given, *only]
         done = subprocess.run(
             [sys.executable, str(HERE / "as_user.py"), str(ORDINARY_USER), *program],
-            capture_output=True, text=True, timeout=900, check=False,
+            capture_output=True, text=True, timeout=800, check=False,
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return {line["name"]: line for line in map(json.loads, done.stdout.splitlines())}
 
 
-# the scope is the backend's: for that of a trial, pytest would open one for each
-@pytest.mark.parametrize(
-    ("bench", "trial"), cases(STRENGTH, lambda _: TRIALS), indirect=["bench"], scope="module"
-)
-def test_trial_holds(bench, trial):
-    (verdict,) = run_trials(bench, [trial])
+@pytest.mark.parametrize(("backend", "trial"), cases(STRENGTH, lambda _: TRIALS))
+def test_trial_holds(open_bench, backend, trial):
+    (verdict,) = run_trials(open_bench(backend), [trial])
     assert verdict.kept is not False, verdict.seen
 
 
-@pytest.mark.parametrize(
-    ("as_ordinary_user", "trial"),
-    cases(STRENGTH, trials_of_an_ordinary_user),
-    indirect=["as_ordinary_user"],
-    scope="module",
-)
-def test_trial_holds_for_an_ordinary_user(as_ordinary_user, trial):
-    line = as_ordinary_user[trial.name]
+@pytest.mark.timeout(900)  # the first of a backend runs them all
+@pytest.mark.parametrize(("backend", "trial"), cases(STRENGTH, trials_of_an_ordinary_user))
+def test_trial_holds_for_an_ordinary_user(run_as_ordinary_user, backend, trial):
+    line = run_as_ordinary_user(backend)[trial.name]
     assert line["uid"] == ORDINARY_USER
     assert line["kept"] is not False, line["seen"]
 

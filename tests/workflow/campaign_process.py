@@ -8,6 +8,7 @@ from pathlib import Path
 import toys
 
 from novum.agents.choose import open_planner
+from novum.core.access import Destination
 from novum.core.goals import Budget, Goal, Objective, ObjectiveKind
 from novum.core.spaces import ContinuousParameter, ParameterSpace
 from novum.knowledge_base import KnowledgeBase
@@ -58,7 +59,7 @@ def main(root: Path) -> None:
     ):
         discovery = Discovery(
             ledger=ledger,
-            knowledge=lambda goal: CampaignKnowledge(knowledge, goal),
+            knowledge=lambda goal: CampaignKnowledge(knowledge, goal, to=Destination.LOCAL),
             registry=registry,
             planners=open_planner,
             executor=LocalExecutor(

@@ -8,6 +8,7 @@ import pytest
 from toys import level, noisy, survey
 
 from novum.agents.choose import open_planner
+from novum.core.access import Destination
 from novum.core.goals import Budget, Goal, Objective, ObjectiveKind
 from novum.core.spaces import ContinuousParameter, ParameterSpace
 from novum.knowledge_base import KnowledgeBase
@@ -47,7 +48,7 @@ def open_workshop(tmp_path: Path) -> Callable[..., Workshop]:
         runner = Runner(registry, sandbox, CallCache(root / "calls.sqlite3"))
         discovery = Discovery(
             ledger=ledger,
-            knowledge=lambda goal: CampaignKnowledge(knowledge, goal),
+            knowledge=lambda goal: CampaignKnowledge(knowledge, goal, to=Destination.LOCAL),
             registry=registry,
             planners=open_planner,
             executor=LocalExecutor(runner, workers=2, cancel=sandbox.close),

@@ -9,6 +9,7 @@ from typing import Any
 import toys
 
 from novum.agents.choose import open_planner
+from novum.core.access import Destination
 from novum.core.events import Event
 from novum.knowledge_base import KnowledgeBase
 from novum.memory.calls import CallCache
@@ -77,7 +78,7 @@ def life(
         runner = Runner(registry, sandbox, CallCache(root / "calls.sqlite3"))
         discovery = Discovery(
             ledger=ledger,
-            knowledge=lambda goal: CampaignKnowledge(knowledge, goal),
+            knowledge=lambda goal: CampaignKnowledge(knowledge, goal, to=Destination.LOCAL),
             registry=registry,
             planners=planners,
             executor=LocalExecutor(runner, workers=workers, cancel=sandbox.close),

@@ -4,6 +4,7 @@ import pytest
 from lives import life
 
 from novum.agents.choose import open_planner
+from novum.core.access import Destination
 from novum.core.calls import ToolCall
 from novum.core.goals import Budget, Goal, Objective
 from novum.core.science import ClaimStatus, Origin, Outcome
@@ -144,6 +145,6 @@ def test_a_column_with_another_name_is_the_smiles_of_a_tool_and_is_recalled(tmp_
     experiment = Experiment(id="E001", hypothesis="H001", candidate=row, calls=(call,))
     entry = ExperimentRecord(experiment, 0, finished=True, measurements=(measured,))
     with KnowledgeBase(tmp_path / "kb", embedder="hashing") as base:
-        knowledge = CampaignKnowledge(base, goal)
+        knowledge = CampaignKnowledge(base, goal, to=Destination.LOCAL)
         knowledge.record(items_of([entry], assays, campaign="c", space=space))
         assert [i.subject for i in knowledge.recall(assays)] == ["1"]

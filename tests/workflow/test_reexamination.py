@@ -151,13 +151,34 @@ def test_campaigns_do_not_see_what_may_not_go_to_their_planner(world):
     [secret, *_] = heights(world)
     world.knowledge.items.revise(secret.model_copy(update={"access": Access.SENSITIVE}))
     assays = choose_assays(goal, world.registry)
-    here = CampaignKnowledge(world.knowledge, goal)
+    here = CampaignKnowledge(world.knowledge, goal, to=Destination.LOCAL)
     away = CampaignKnowledge(world.knowledge, goal, to=Destination.REMOTE_MODEL)
     assert secret.id in {item.id for item in here.recall(assays)}
     assert away.recall(assays)
     assert secret.id not in {item.id for item in away.recall(assays)}
     assert secret.id in here.relevant("height", 100)
     assert secret.id not in away.relevant("height", 100)
+
+
+@pytest.mark.parametrize("status", [ItemStatus.ACTIVE, ItemStatus.STALE])
+def test_what_a_campaign_finds_out_about_a_closed_subject_is_closed(world, status):
+    first = run(world, goal_of(plane(), HEIGHT))
+    [open_, *_] = heights(world)
+    again = open_.model_copy(update={"id": "K-again", "access": Access.PUBLIC})
+    closed = CALIBRATION.model_copy(
+        update={"subject": open_.subject, "access": Access.SENSITIVE, "status": status}
+    )
+    elsewhere = again.model_copy(update={"id": "K-elsewhere", "subject": "another place"})
+    world.knowledge.record([closed])
+    here = CampaignKnowledge(world.knowledge, first.goal, to=Destination.LOCAL)
+    here.record([again, elsewhere])
+    assert world.knowledge.get(again.id).access is Access.SENSITIVE
+    assert world.knowledge.get(elsewhere.id).access is Access.PUBLIC
+
+
+def test_where_the_planner_is_has_to_be_said(world):
+    with pytest.raises(TypeError, match="'to'"):
+        CampaignKnowledge(world.knowledge, goal_of(plane(), HEIGHT))
 
 
 def test_why_leads_to_the_prediction_before_a_measurement(world):

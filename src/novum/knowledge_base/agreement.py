@@ -26,7 +26,7 @@ def topic(item: KnowledgeItem) -> str:
     return f"X-{digest([item.subject, item.relation, item.object, item.conditions])[:16]}"
 
 
-def difference(one: KnowledgeItem, other: KnowledgeItem) -> float | None:
+def difference(one: KnowledgeItem, other: KnowledgeItem, *, replicates: bool = True) -> float | None:
     """Return by how many standard deviations two items about one thing differ.
 
     Infinite where one denies what the other states. None where they cannot be compared: a number and no
@@ -36,10 +36,12 @@ def difference(one: KnowledgeItem, other: KnowledgeItem) -> float | None:
     Args:
         one: an item.
         other: another item with the same subject, relation, object and conditions.
+        replicates: whether results of one method and tool are replicates. They are none where one of them
+            is in doubt and the other is its test; then `ASSUMED_SPREAD` holds for them as for any others.
     """
     if not _meet(one, other):
         return None
-    return _compare(_reading(one), _reading(other))
+    return _compare(_reading(one), _reading(other), replicates=replicates)
 
 
 def peers(connection: sqlite3.Connection, item: KnowledgeItem) -> Iterator[tuple[str, float]]:
@@ -87,12 +89,13 @@ def _reading(item: KnowledgeItem) -> _Reading:
     return _Reading(value, std, unit, (p.method, tool_of(p.tool, p.tool_version)), item.negative)
 
 
-def _compare(one: _Reading, other: _Reading) -> float | None:
+def _compare(one: _Reading, other: _Reading, *, replicates: bool = True) -> float | None:
     if one.value is None and other.value is None:
         return math.inf if one.negative is not other.negative else 0.0
     if one.value is None or other.value is None or one.unit != other.unit:
         return None
-    if one.std is None and other.std is None and one.source == other.source and any(one.source):
+    same_source = one.source == other.source and any(one.source)
+    if replicates and same_source and one.std is None and other.std is None:
         return 0.0
     apart = abs(one.value - other.value)
     if apart == 0:

@@ -135,8 +135,12 @@ def prior(origin: Origin, data_class: DataClass) -> float:
 
 def moved(before: KnowledgeItem, after: KnowledgeItem) -> bool:
     """Say whether an appraisal came out so differently that it is worth a new version."""
-    said = (before.status, before.access) != (after.status, after.access)
-    return said or abs(before.confidence - after.confidence) >= MOVED
+    return shut(before, after) or abs(before.confidence - after.confidence) >= MOVED
+
+
+def shut(before: KnowledgeItem, after: KnowledgeItem) -> bool:
+    """Say whether an appraisal closed an item to readers, or made it stale; it never does the contrary."""
+    return (before.status, before.access) != (after.status, after.access)
 
 
 def _standing(row: sqlite3.Row) -> float:

@@ -2,19 +2,20 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 
 from novum.core.errors import UsageError
 from novum.core.knowledge import CARRYING, Evidence, EvidenceRole, ItemStatus, KnowledgeItem
 from novum.knowledge_base import conflicts
 from novum.knowledge_base.agreement import SIGMAS, difference
-from novum.knowledge_base.appraisal import Appraiser, moved
+from novum.knowledge_base.appraisal import Appraiser, moved, shut
 from novum.knowledge_base.items import Items
 from novum.knowledge_base.links import impact
 from novum.knowledge_base.retraction import get, reinstate, superseded, withdraw
 from novum.knowledge_base.writer import Writer
 
 ROUNDS = 10
-"""How often a change of belief is passed on along links that form a circle."""
+"""How often a change of confidence is passed on along links that form a circle."""
 
 _FELT = CARRYING | {EvidenceRole.REFUTES}
 """The roles through which an item feels a change of what they lead to."""
@@ -76,22 +77,43 @@ class Recorder:
 
         What is superseded or retracted stays as it was when it was taken back.
         """
-        changed = []
-        for id, item in self.writer.heads(ids).items():
+        return [after.id for _, after in self._appraise(ids)]
+
+    def appraise_above(self, ids: Collection[str]) -> None:
+        """Pass a change of `ids` on to all that feels it, among them as well.
+
+        Who may see an item and whether it is stale go as far as the links do: both only ever close, so that
+        this comes to an end. What circles do to confidence may not, and is left after `ROUNDS`.
+        """
+        above = [dependant.id for dependant in impact(self.writer.rows, ids, roles=_FELT)]
+        felt = [*self._feeling(ids, {*ids, *above}), *above]
+        for n in count(1):
+            changes = self._appraise(felt)
+            if not changes or (n >= ROUNDS and not any(shut(*change) for change in changes)):
+                return
+
+    def _appraise(self, ids: Collection[str]) -> list[tuple[KnowledgeItem, KnowledgeItem]]:
+        """Appraise items in the order of `ids`; return those that moved, before and after."""
+        heads = self.writer.heads(ids)
+        changes = []
+        # In this order, so that one walk from the nearest on takes a change along a chain of any length.
+        for item in (heads[id] for id in dict.fromkeys(ids) if id in heads):
             if item.status in (ItemStatus.SUPERSEDED, ItemStatus.RETRACTED):
                 continue
             again = self._appraiser(item)
             if moved(item, again):
                 self.writer.revise(again)
-                changed.append(id)
-        return changed
+                changes.append((item, again))
+        return changes
 
-    def appraise_above(self, ids: Collection[str]) -> None:
-        """Pass a change of `ids` on to all that feels it."""
-        for _ in range(ROUNDS):
-            above = [dependant.id for dependant in impact(self.writer.rows, ids, roles=_FELT)]
-            if not above or not self.appraise(above):
-                return
+    def _feeling(self, ids: Collection[str], changed: Collection[str]) -> list[str]:
+        """Return those of `ids` that feel a change of any of `changed`, in their order."""
+        heads = self.writer.heads(ids)
+        return [
+            id
+            for id in dict.fromkeys(ids)
+            if id in heads and any(e.role in _FELT and e.target in changed for e in heads[id].evidence)
+        ]
 
     def _examine(self, item: KnowledgeItem) -> None:
         """Hold what was just measured against what is stale about the same thing."""
@@ -99,7 +121,9 @@ class Recorder:
             if stale.id == item.id:
                 self._reinstate(stale, "it was measured again, with the same result", ())
                 continue
-            apart = difference(item, stale) if get(self.writer, item.id).status is ItemStatus.ACTIVE else None
+            if get(self.writer, item.id).status is not ItemStatus.ACTIVE:
+                continue
+            apart = difference(item, stale, replicates=False)
             if apart is None:
                 continue
             if apart <= SIGMAS:

@@ -189,7 +189,9 @@ def gives_no_privilege(sandbox: Sandbox) -> None:
     """The code is not root, has no capability, cannot get one, and its system calls are filtered."""
     seen = _ask(sandbox, "survey", paths=[], canary=secrets.token_hex(8), port=9).value
     _expect(seen["uid"] != 0 and not seen["became_root"] and not any(seen["capabilities"].values()), seen)
-    _expect(seen["no_new_privileges"] == 1 and seen["seccomp"] == 2, seen)
+    # gVisor is a kernel of its own around the filter, and does not show it
+    filtered = seen["seccomp"] == 2 or sandbox.versions().get("runtime") == "runsc"
+    _expect(seen["no_new_privileges"] == 1 and filtered, seen)
 
 
 def gives_an_empty_writable_scratch(sandbox: Sandbox) -> None:
@@ -306,6 +308,8 @@ def holds_the_size_of_the_scratch(sandbox: Sandbox) -> None:
             _expect(result.value["stopped"] != "" and 6 <= result.value["written_mb"] <= 12, result)
         else:
             _expect_status(result, CallStatus.OUTPUT_LIMIT)
+    if "number_of_files_limited" in sandbox.attest().degraded:
+        return
     files = _ask(sandbox, "fill_inodes", count=20_000, where=".", hold_s=15, limits=limits)
     _expect(
         (files.status is CallStatus.OK and files.value < 20_000) or files.status is CallStatus.OUTPUT_LIMIT,

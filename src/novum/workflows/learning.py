@@ -4,11 +4,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from novum.core.access import Destination, release
+from novum.core.access import Destination, release, strictest
 from novum.core.forecasts import Forecast
 from novum.core.goals import Goal
 from novum.core.judgement import two_sided
 from novum.core.knowledge import (
+    Access,
     DataClass,
     Evidence,
     EvidenceRole,
@@ -53,10 +54,10 @@ class CampaignKnowledge:
     Args:
         base: the knowledge base.
         goal: what the campaign pursues.
-        to: where the planner is that sees what is recalled.
+        to: where the planner is that sees what is recalled. Whoever composes says so: there is no default.
     """
 
-    def __init__(self, base: KnowledgeBase, goal: Goal, *, to: Destination = Destination.LOCAL) -> None:
+    def __init__(self, base: KnowledgeBase, goal: Goal, *, to: Destination) -> None:
         self._base = base
         self._goal = goal
         self._to = to
@@ -107,9 +108,23 @@ class CampaignKnowledge:
     def record(self, items: Iterable[KnowledgeItem]) -> tuple[str, ...]:
         """Store what was just found durably; return the ids.
 
-        What is stale about the same thing is reinstated or superseded by it.
+        What is stale about the same thing is reinstated or superseded by it. What is found out about a
+        subject is as closed to readers as the closest of what is known about it, active or stale.
         """
-        return tuple(self._base.record(items, measured_again=True))
+        return tuple(self._base.record(self._closed(list(items)), measured_again=True))
+
+    def _closed(self, items: Sequence[KnowledgeItem]) -> list[KnowledgeItem]:
+        tiers: dict[str, Access] = {}
+        subjects = {item.subject for item in items}
+        for status in (ItemStatus.ACTIVE, ItemStatus.STALE):
+            for known in self._base.query(
+                subjects=subjects, status=status, access=(Access.RESTRICTED, Access.SENSITIVE)
+            ):
+                tiers[known.subject] = strictest(known.access, tiers.get(known.subject, Access.PUBLIC))
+        return [
+            item.model_copy(update={"access": strictest(item.access, tiers.get(item.subject, Access.PUBLIC))})
+            for item in items
+        ]
 
     def learn(self, forecasts: Iterable[Forecast]) -> None:
         """Store what was said to come, and whether it did, durably."""

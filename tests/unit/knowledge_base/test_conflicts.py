@@ -267,3 +267,25 @@ def test_links_need_an_item_and_get_a_new_weight(kb: KnowledgeBase, item: Make) 
             call("K-0", reason="none")
     with pytest.raises(NotFoundError):
         kb.why("K-0")
+
+
+@pytest.mark.parametrize(
+    ("again", "expected"),
+    [(0.84, ItemStatus.ACTIVE), (0.10, ItemStatus.SUPERSEDED)],
+)
+def test_a_stale_value_is_tested_by_the_same_tool_though_neither_states_a_spread(
+    kb: KnowledgeBase, item: Make, again: float, expected: ItemStatus
+) -> None:
+    tool = by("RDKit", tool="qed", tool_version="1")
+    doubted = item(id="K-a", value=ev(0.83, None), provenance=tool)
+    reference = item(id="K-reference", subject="the reference")
+    kb.record([reference, doubted])
+    kb.link("K-a", EvidenceRole.ANALYSED_WITH, "K-reference")
+    kb.retract("K-reference", reason="contaminated")
+    assert kb.get("K-a").status is ItemStatus.STALE
+    kb.record([item(id="K-b", value=ev(again, None), provenance=tool)], measured_again=True)
+    assert kb.get("K-a").status is expected
+    assert kb.get("K-b").status is ItemStatus.ACTIVE
+    supersedes = Evidence(target="K-a", role=EvidenceRole.SUPERSEDES)
+    assert (supersedes in kb.get("K-b").evidence) == (expected is ItemStatus.SUPERSEDED)
+    assert kb.conflicts() == []

@@ -23,8 +23,10 @@ from novum.core.knowledge import (
     ItemStatus,
     KnowledgeItem,
     Provenance,
+    item_id,
 )
 from novum.core.quantity import Quantity
+from novum.core.science import Origin
 from novum.knowledge_base import KnowledgeBase
 from novum.knowledge_base.exchange import (
     CrateError,
@@ -35,6 +37,7 @@ from novum.knowledge_base.exchange import (
     reading,
     verify_crate,
 )
+from novum.knowledge_base.ingest import About, ingest
 
 Make = Callable[..., KnowledgeItem]
 
@@ -478,6 +481,77 @@ def test_an_import_does_not_reopen_what_is_closed_or_reinstate_what_is_withdrawn
     export_crate(kb.items, tmp_path / "last", ids=["K-insight"])
     import_crate(other, tmp_path / "last")
     assert other.get("K-insight").access is Access.SENSITIVE
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"subject": "b"},
+        {"relation": "mass"},
+        {"object": "a solvent"},
+        {"conditions": {"T": 300}},
+        {"provenance": Provenance(source="test", method="hearsay")},
+        {"value": Quantity(value=9.0, unit="eV")},
+        {"value": None},
+    ],
+    ids=["subject", "relation", "object", "conditions", "method", "value", "no value"],
+)
+@pytest.mark.parametrize("id", [{}, {"id": "K-chosen"}], ids=["an id of content", "a chosen id"])
+def test_a_crate_with_something_else_under_an_id_that_is_known_is_refused_and_changes_nothing(
+    tmp_path: Path, item: Make, other: KnowledgeBase, id: dict[str, str], forged: dict[str, Any]
+) -> None:
+    fact = item("the gap is 4 eV", subject="a", **id)
+    other.record([fact])
+    with KnowledgeBase(tmp_path / "kb", embedder="hashing") as kb:
+        kb.record([item("a bystander", id="K-bystander", subject="z"), fact])
+        kb.items.revise(fact.model_copy(update={"text": "forged", **forged}))
+        kb.items.revise(fact)  # the last version alone would not show it
+        export_crate(kb.items, tmp_path / "crate")
+    before = contents(other)
+    with pytest.raises(CrateError, match=f"version 2 of item {fact.id} is not what that id means here"):
+        import_crate(other, tmp_path / "crate")
+    assert contents(other) == before
+    assert find_origins(other, fact.id) == []
+
+
+def test_a_value_under_an_id_that_was_made_of_another_is_refused(
+    tmp_path: Path, item: Make, other: KnowledgeBase
+) -> None:
+    fact = item("the gap is 4 eV", subject="a")
+    with KnowledgeBase(tmp_path / "kb", embedder="hashing") as kb:
+        kb.record([fact.model_copy(update={"value": Quantity(value=9.0, unit="eV")})])
+        export_crate(kb.items, tmp_path / "crate")
+    with pytest.raises(CrateError, match=f"item {fact.id} is not what its id was made of"):
+        import_crate(other, tmp_path / "crate")
+    assert other.items.count(status=None) == 0
+
+
+def test_ids_with_and_without_the_object_in_them_and_derived_values_are_taken(
+    tmp_path: Path, item: Make, other: KnowledgeBase
+) -> None:
+    value, conditions = Quantity(value=4.0, unit="eV", std=0.1), {"T": 300.0, "solvents": ["a", "b"]}
+    named = item_id(
+        subject="a", relation="gap", conditions=conditions, method="GFN2-xTB", value=value, object="water"
+    )
+    facts: dict[str, Any] = {"subject": "a", "value": value, "conditions": conditions, "object": "water"}
+    with KnowledgeBase(tmp_path / "kb", embedder="hashing") as kb:
+        ids = kb.record([item(**facts), item(**facts, id=named)])
+        ids.append(kb.derive(lambda a: 2 * a, [named], relation="double", method="arithmetic", unit="J").id)
+        export_crate(kb.items, tmp_path / "crate")
+    assert set(import_crate(other, tmp_path / "crate").new) == set(ids)
+    assert len(set(ids)) == 3
+
+
+def test_one_file_that_two_took_in_with_another_method_is_the_same_file(
+    tmp_path: Path, other: KnowledgeBase
+) -> None:
+    (tmp_path / "gaps.csv").write_text("name,gap (eV)\nwater,4.0\nethanol,5.0\n")
+    with KnowledgeBase(tmp_path / "kb", embedder="hashing") as kb:
+        for base, method in ((kb, "survey"), (other, "hearsay")):
+            about = About(origin=Origin.SIMULATED, domain="chemistry", method=method)
+            base.record(ingest(tmp_path / "gaps.csv", about))
+        export_crate(kb.items, tmp_path / "crate")
+    assert len(import_crate(other, tmp_path / "crate").changed) == 1
 
 
 # What two knowledge bases may do before they meet.

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from knowledge_items import make_item
 
-from novum.core.knowledge import CARRYING, Evidence, EvidenceRole, ItemStatus, KnowledgeItem
+from novum.core.knowledge import CARRYING, Access, Evidence, EvidenceRole, ItemStatus, KnowledgeItem
 from novum.core.quantity import Quantity
 from novum.knowledge_base import KnowledgeBase
 from novum.knowledge_base.conflicts import Rule
+from novum.knowledge_base.exchange import export_crate, import_crate
 from novum.knowledge_base.items import Items
 from novum.knowledge_base.links import Found
 
@@ -203,3 +204,77 @@ def test_values_are_in_conflict_exactly_where_they_are_too_far_apart(values: lis
             assert [item.id for item in active] == [conflict.items[0].id]
         assert kb.conflicts() == []
         assert kb.items.count(status=None) == len(values)
+
+
+@st.composite
+def webs(draw: st.DrawFn) -> tuple[list[tuple[int, int, EvidenceRole]], list[int]]:
+    """Chains and trees of up to 60 items that rest on the first of the list, and links across that may close
+    circles; the numbers, and so the ids, are in any order."""
+    n = draw(st.integers(2, 60))
+    numbers = draw(st.permutations(range(n)))
+    far = draw(st.sampled_from([1, 3, n]))  # 1 for a chain
+    found = [
+        (numbers[i], numbers[draw(st.integers(max(0, i - far), i - 1))], EvidenceRole.DERIVED_FROM)
+        for i in range(1, n)
+    ]
+    across = st.tuples(st.sampled_from(numbers), st.sampled_from(numbers), st.sampled_from(sorted(CARRYING)))
+    found += draw(st.lists(across, max_size=4))
+    return found, numbers
+
+
+def web_items(found: list[tuple[int, int, EvidenceRole]], numbers: list[int]) -> dict[int, KnowledgeItem]:
+    """Return the items of a web by number, in the order of their numbers."""
+    evidence: dict[int, dict[Evidence, None]] = {number: {} for number in sorted(numbers)}
+    for source, target, role in found:
+        evidence[source][Evidence(target=f"K-{target}", role=role)] = None
+    return {number: named(number, *links) for number, links in evidence.items()}
+
+
+@settings(max_examples=60, deadline=None)
+@given(webs(), st.sampled_from(["link", "record", "together", "import", "import all"]), st.booleans())
+def test_what_is_closed_or_has_fallen_is_felt_as_far_as_links_go(
+    web: tuple[list[tuple[int, int, EvidenceRole]], list[int]], way: str, closed: bool
+) -> None:
+    found, numbers = web
+    root = numbers[0]
+    items = web_items(found, numbers)
+    bad = named(99, access=Access.SENSITIVE if closed else Access.PUBLIC)
+    link = Evidence(target=bad.id, role=EvidenceRole.DERIVED_FROM)
+    touched = items[root].model_copy(update={"evidence": (*items[root].evidence, link)})
+    with opened() as kb, opened() as other:
+        kb.record([bad])
+        if not closed:
+            kb.retract(bad.id, reason="wrong")
+        if way in ("link", "record", "import"):
+            kb.items.put_many(items.values())
+        if way == "link":
+            kb.link(touched.id, link.role, link.target)
+        elif way == "record":
+            kb.record([touched])
+        elif way == "together":
+            kb.record((items | {root: touched}).values())
+        else:
+            other.items.put_many([touched] if way == "import" else (items | {root: touched}).values())
+            with tempfile.TemporaryDirectory() as folder:
+                export_crate(other.items, Path(folder) / "crate.zip")
+                import_crate(kb, Path(folder) / "crate.zip")
+        expected = closure(found, root) | {touched.id}
+        now = [kb.get(item.id) for item in items.values()]
+        felt = {item.id for item in now if item.access is Access.SENSITIVE or item.status is ItemStatus.STALE}
+        assert felt == expected
+        assert {item.access for item in now if item.id in felt} == {bad.access}
+        assert kb.verify().ok
+
+
+@settings(max_examples=20, deadline=None)
+@given(webs())
+def test_what_a_person_closes_is_closed_as_far_as_links_go_and_no_further(
+    web: tuple[list[tuple[int, int, EvidenceRole]], list[int]],
+) -> None:
+    found, numbers = web
+    items = web_items(found, numbers)
+    with opened() as kb:
+        kb.items.put_many(items.values())
+        kb.amend(f"K-{numbers[0]}", reason="personal data", access=Access.SENSITIVE)
+        closed = {item.id for item in items.values() if kb.get(item.id).access is Access.SENSITIVE}
+        assert closed == closure(found, numbers[0]) | {f"K-{numbers[0]}"}

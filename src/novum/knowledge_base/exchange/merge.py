@@ -1,5 +1,6 @@
 """Knowledge in: the items of a crate, joined with what is known here."""
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,10 +10,10 @@ from typing import Any, Self
 from novum.core.access import strictest
 from novum.core.digest import canonical_json, digest
 from novum.core.errors import NotFoundError
-from novum.core.knowledge import ItemStatus, KnowledgeItem
+from novum.core.knowledge import ItemStatus, KnowledgeItem, item_id
 from novum.knowledge_base import conflicts
 from novum.knowledge_base.base import KnowledgeBase
-from novum.knowledge_base.exchange.reading import open_source
+from novum.knowledge_base.exchange.reading import CrateError, open_source
 from novum.knowledge_base.exchange.verify import checked_records, verify_crate
 from novum.knowledge_base.recording import recording
 from novum.knowledge_base.rows import timestamp
@@ -21,6 +22,7 @@ from novum.storage import Database
 
 _SEVERITY = (ItemStatus.ACTIVE, ItemStatus.STALE, ItemStatus.SUPERSEDED, ItemStatus.RETRACTED)
 _CHUNK = 500
+_CONTENT_ID = re.compile(r"K-[0-9a-f]{16}")
 
 _MIGRATIONS = (
     (
@@ -163,13 +165,16 @@ def import_crate(knowledge: KnowledgeBase, path: Path, *, digest: str | None = N
     readers as either. What contradicts what is known becomes a conflict, as when it is recorded.
     Confidence is computed anew, by the methods' records here.
 
+    An id names one fact, here and there: a crate that has another one under an id that is known here, or
+    under an id that was made of the content of a value, is refused as a whole.
+
     Args:
         knowledge: where to.
         path: a folder or a ZIP archive; see `verify_crate`.
         digest: what the crate's digest has to be, if that is known.
 
     Raises:
-        CrateError: the crate does not verify.
+        CrateError: the crate does not verify, or an item is not what its id names.
         EvidenceError: an item is called measured, and rests on what was not.
         StoreError: the knowledge base cannot be written.
     """
@@ -181,21 +186,22 @@ def import_crate(knowledge: KnowledgeBase, path: Path, *, digest: str | None = N
                 content = content_digest(item.model_dump(mode="json"))
                 there.setdefault(item.id, []).append(_Version(item, record.recorded_at, content))
     with Imports(knowledge.root) as imports:
-        versions = (version for group in there.values() for version in group)
-        imports.add(verified.digest, verified.name, Path(path), knowledge.items.now, versions)
         new, changed, n = list[str](), list[str](), 0
         with recording(knowledge.items) as recorder:
-            ids = list(there)
+            ids, here = list(there), dict[str, list[_Version]]()
             for start in range(0, len(ids), _CHUNK):
-                some = ids[start : start + _CHUNK]
-                here = _known(recorder.writer, imports, some)
-                for id in some:
-                    added = _join(recorder.writer, here.get(id, []), there[id])
-                    n += added
-                    if id not in here:
-                        new.append(id)
-                    elif added:
-                        changed.append(id)
+                here |= _known(recorder.writer, imports, ids[start : start + _CHUNK])
+            for id in ids:
+                _check_identity(here.get(id, []), there[id])
+            versions = (version for group in there.values() for version in group)
+            imports.add(verified.digest, verified.name, Path(path), knowledge.items.now, versions)
+            for id in ids:
+                added = _join(recorder.writer, here.get(id, []), there[id])
+                n += added
+                if id not in here:
+                    new.append(id)
+                elif added:
+                    changed.append(id)
             touched = [*new, *changed]
             if touched:
                 recorder.appraise(touched)
@@ -245,6 +251,49 @@ def _known(writer: Writer, imports: Imports, ids: Sequence[str]) -> dict[str, li
         first = min(row["recorded_at"], times.get((item.id, content), row["recorded_at"]))
         found.setdefault(item.id, []).append(_Version(item, first, content))
     return found
+
+
+def _check_identity(here: Sequence[_Version], there: Sequence[_Version]) -> None:
+    """Hold the versions of one item in a crate against its id.
+
+    Raises:
+        CrateError: one is about something else.
+    """
+    known = {_identity(version.item) for version in here}
+    for item in (version.item for version in there):
+        if known and _identity(item) not in known:
+            raise CrateError(f"version {item.version} of item {item.id} is not what that id means here")
+        if not known and not _fits_id(item):
+            raise CrateError(f"version {item.version} of item {item.id} is not what its id was made of")
+
+
+def _identity(item: KnowledgeItem) -> str:
+    """Return what no version of an item changes."""
+    value = None if item.value is None else item.value.model_dump(mode="json")
+    # A file that two people took in is one item, whatever method either names for what is in it.
+    method = None if item.value is None else item.provenance.method
+    return canonical_json([item.subject, item.relation, item.object, item.conditions, method, value])
+
+
+def _fits_id(item: KnowledgeItem) -> bool:
+    """Say whether an item with a value has the id that it gets when it is found; others may have any.
+
+    An id that somebody chose is not of this form. Without a value it may be made of what the item does
+    not keep, as a file's is of its bytes.
+    """
+    if item.value is None or not _CONTENT_ID.fullmatch(item.id):
+        return True
+    return item.id in {
+        item_id(
+            subject=item.subject,
+            relation=item.relation,
+            conditions=item.conditions,
+            method=item.provenance.method,
+            value=item.value,
+            object=object,
+        )
+        for object in ("", item.object)  # most of what makes ids leaves the object out
+    }
 
 
 def _join(writer: Writer, here: Sequence[_Version], there: Sequence[_Version]) -> int:

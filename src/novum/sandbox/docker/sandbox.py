@@ -204,7 +204,11 @@ class DockerSandbox:
 
     def degraded(self) -> dict[str, str]:
         """Return what this backend does not promise: promise → reason."""
-        return {}
+        if not self._gvisor:
+            return {}
+        return {
+            "number_of_files_limited": "gVisor's file systems hold the size of scratch files, not their number"
+        }
 
     def versions(self) -> dict[str, str]:
         """Return what this backend is made of."""

@@ -206,9 +206,7 @@ class DockerSandbox:
         """Return what this backend does not promise: promise → reason."""
         if not self._gvisor:
             return {}
-        return {
-            "number_of_files_limited": "gVisor's file systems hold the size of scratch files, not their number"
-        }
+        return {"number_of_files_limited": "gVisor holds the size of the scratch files, and not their number"}
 
     def versions(self) -> dict[str, str]:
         """Return what this backend is made of."""

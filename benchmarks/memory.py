@@ -25,6 +25,7 @@ from hartmann_tool import height
 from scipy.stats import binomtest
 
 from novum.agents.choose import open_planner
+from novum.core.access import Destination
 from novum.core.goals import Budget, Confirmation, Goal, Objective, ObjectiveKind
 from novum.core.judgement import is_goal_met
 from novum.core.record import CampaignRecord
@@ -120,7 +121,7 @@ def workspace(root: Path):
     ):
         yield Discovery(
             ledger=ledger,
-            knowledge=lambda goal: CampaignKnowledge(knowledge, goal),
+            knowledge=lambda goal: CampaignKnowledge(knowledge, goal, to=Destination.LOCAL),
             registry=registry,
             planners=open_planner,
             executor=LocalExecutor(

@@ -21,6 +21,7 @@ from pathlib import Path
 from noop_tool import noop
 
 from novum.agents.choose import open_planner
+from novum.core.access import Destination
 from novum.core.calls import ToolCall
 from novum.core.events import Decided, Event
 from novum.core.goals import Budget, Confirmation, Goal, Objective, ObjectiveKind
@@ -68,7 +69,7 @@ def campaign_ms(root: Path, sandbox, planner: str, experiments: int, batch: int)
     ):
         discovery = Discovery(
             ledger=ledger,
-            knowledge=lambda g: CampaignKnowledge(knowledge, g),
+            knowledge=lambda g: CampaignKnowledge(knowledge, g, to=Destination.LOCAL),
             registry=registry,
             planners=open_planner,
             executor=LocalExecutor(

@@ -12,7 +12,7 @@ def items() -> dict[str, KnowledgeItem]:
     """Return items by a short name: two methods, two molecules, an insight, a procedure, a secret."""
     procedure = make_item(
         "The lamp was calibrated with holmium glass.",
-        id="K-1000000000000001",
+        id="K-100000000000001",
         level=Level.METHODOLOGICAL,
         subject="the spectrometer",
         subject_label="",
@@ -23,7 +23,7 @@ def items() -> dict[str, KnowledgeItem]:
     after = (Evidence(target=procedure.id, role=EvidenceRole.ANALYSED_WITH),)
     ethanol = make_item(
         "CCO: gap = 7.1 eV by UV.",
-        id="K-2000000000000002",
+        id="K-200000000000002",
         value=Quantity(value=7.1, unit="eV", std=0.1),
         arguments={"smiles": "CCO"},
         evidence=after,
@@ -31,7 +31,7 @@ def items() -> dict[str, KnowledgeItem]:
     )
     benzene = make_item(
         "c1ccccc1: gap = 0.191 hartree by UV.",
-        id="K-3000000000000003",
+        id="K-300000000000003",
         subject=BENZENE,
         subject_label="c1ccccc1",
         value=Quantity(value=0.191, unit="hartree", std=0.002),
@@ -41,7 +41,7 @@ def items() -> dict[str, KnowledgeItem]:
     )
     insight = make_item(
         "A saturated alcohol has a larger gap than benzene.",
-        id="K-4000000000000004",
+        id="K-400000000000004",
         level=Level.INSIGHT,
         subject="gaps",
         subject_label="",
@@ -52,14 +52,14 @@ def items() -> dict[str, KnowledgeItem]:
     )
     other = make_item(
         "CCO: gap = 9.9 eV by DFT \x1b[31m in red.",
-        id="K-5000000000000005",
+        id="K-500000000000005",
         value=Quantity(value=9.9, unit="eV", std=0.1),
         arguments={"smiles": "CCO"},
         provenance=Provenance(source="paper.pdf", method="DFT"),
     )
     secret = make_item(
         "Patient 7 answers to ethanol.",
-        id="K-6000000000000006",
+        id="K-600000000000006",
         relation="answers",
         value=None,
         access=Access.SENSITIVE,

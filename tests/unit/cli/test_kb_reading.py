@@ -109,7 +109,7 @@ def test_molecules_are_found_by_likeness_and_by_group(kb):
         (("search", "--similar", "C", "--composition", "Fe"), "ask about one structure"),
         (("search", "x", "--similarity", "0.5"), "--similarity is of a structure"),
         (("search", "--crystal", "nowhere.cif"), "no file 'nowhere.cif'"),
-        (("show", "K-2000000000000003"), "did you mean"),
+        (("show", "K-200000000000003"), "did you mean"),
         (("show", "K-"), "begins 6 ids"),
         (("show", ""), "no item ''"),
         (("list", "--level", "deep"), "deep"),

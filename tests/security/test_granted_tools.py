@@ -4,7 +4,7 @@ import importlib
 import json
 
 import pytest
-from test_network import server  # noqa: F401  (a fixture)
+from test_granted_network import server  # noqa: F401  (a fixture)
 
 from novum.core.calls import ToolCall
 from novum.core.errors import NotGrantedError

@@ -139,3 +139,14 @@ def test_trials_have_names_and_promises():
     names = [trial.name for trial in TRIALS]
     assert len(set(names)) == len(names)
     assert all(isinstance(trial, Trial) and trial.promise for trial in TRIALS)
+
+
+def test_programs_of_trials_start_whatever_is_set(tmp_path):
+    """As the command line sets it: with a file of attestations."""
+    bench = Bench("namespace", SandboxOptions(remember_in=tmp_path / "attestations.json"))
+    try:
+        program = bench.program("print('started')\nsandbox.close()\n")
+    finally:
+        bench.close()
+    done = subprocess.run(program, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "started\n"

@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,7 +33,8 @@ class Bench:
         make: Callable[[], Sandbox] | None = None,
     ) -> None:
         self.name = name
-        self.options = options or SandboxOptions()
+        # trials see for themselves; and a path has no place in the programs that they start
+        self.options = replace(options or SandboxOptions(), remember_in=None)
         self._make = make or (lambda: make_sandbox(name, self.options))
         self.sandbox = self._make()
 

@@ -6,6 +6,23 @@ from hypothesis import strategies as st
 
 from novum.core import events as ev
 from novum.core.calls import Artifact, CallStatus, PropertySpec, ToolCall, ToolResult, ToolSpec
+from novum.core.conversation import (
+    Exchange,
+    Finish,
+    Image,
+    Mechanism,
+    Message,
+    Reply,
+    Request,
+    Role,
+    Sampling,
+    Text,
+    TimeSeries,
+    ToolOutput,
+    ToolSchema,
+    ToolUse,
+    Usage,
+)
 from novum.core.goals import Budget, Confirmation, Goal, Objective, ObjectiveKind
 from novum.core.knowledge import (
     Access,
@@ -386,6 +403,63 @@ knowledge_items = st.builds(
     valid_from=maybe(st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))),
 )
 
+_access = st.sampled_from(Access)
+tool_uses = st.builds(
+    ToolUse, id=words, name=words, arguments=json_objects, malformed=st.just("") | texts, access=_access
+)
+parts = st.one_of(
+    st.builds(Text, text=texts, access=_access),
+    st.builds(
+        Image.from_bytes,
+        st.binary(max_size=20),
+        media_type=st.sampled_from(["image/png", "image/jpeg"]),
+        access=_access,
+    ),
+    st.builds(TimeSeries, data=st.just("AAAA"), sampling_rate_hz=positive, access=_access),
+    tool_uses,
+    st.builds(ToolOutput, id=words, name=words, text=texts, access=_access),
+)
+messages = st.builds(Message, role=st.sampled_from(Role), parts=some(parts))
+requests = st.builds(
+    Request,
+    messages=st.lists(messages, min_size=1, max_size=3).map(tuple),
+    tools=some(st.builds(ToolSchema, name=words, description=texts, parameters=json_objects), 2),
+    tool_choice=st.sampled_from(["auto", "required", "none"]) | words,
+    json_schema=maybe(json_objects),
+    sampling=st.builds(Sampling, temperature=maybe(st.floats(0, 2)), top_p=maybe(st.floats(0.1, 1))),
+    thinking=maybe(st.booleans()),
+    max_tokens=maybe(st.integers(1, 10_000)),
+    seed=maybe(counts),
+    deadline_s=positive,
+    step=texts,
+)
+replies = st.builds(
+    Reply,
+    text=texts,
+    reasoning=texts,
+    tool_calls=some(tool_uses, 2),
+    finish=st.sampled_from(Finish),
+    usage=st.builds(Usage, prompt_tokens=counts, completion_tokens=counts, cost=maybe(seconds)),
+    mechanism=st.sampled_from(Mechanism),
+    model=words,
+    seconds=seconds,
+    first_token_s=maybe(seconds),
+    tries=st.integers(1, 9),
+)
+exchanges = st.builds(
+    Exchange,
+    id=hexes,
+    step=texts,
+    ordinal=counts,
+    request_digest=hexes,
+    prompt_digest=hexes,
+    request=json_objects,
+    model=words,
+    reply=maybe(replies),
+    error=texts,
+    error_kind=words,
+)
+
 _iteration = st.integers(0, 99)
 EVENTS: dict[type, st.SearchStrategy] = {
     ev.CampaignStarted: st.builds(
@@ -465,6 +539,7 @@ EVENTS: dict[type, st.SearchStrategy] = {
     ev.CampaignFinished: st.builds(
         ev.CampaignFinished, reason=texts, claims=some(names("C")), spent_s=seconds
     ),
+    ev.Exchanged: st.builds(ev.Exchanged, exchange=exchanges),
     ev.Interrupted: st.builds(ev.Interrupted, ordinal=st.integers(1, 99), reason=texts),
     ev.Resumed: st.builds(ev.Resumed, ordinal=st.integers(1, 99)),
 }
@@ -479,6 +554,9 @@ VALUES: dict[str, st.SearchStrategy] = {
     "pool": pool_spaces(),
     "parameters": parameter_spaces(),
     "goal": goals(),
+    "request": requests,
+    "reply": replies,
+    "exchange": exchanges,
     "candidate": candidates,
     "property": property_specs,
     "tool": tool_specs,

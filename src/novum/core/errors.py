@@ -8,19 +8,23 @@ NovumError
 │   ├── NotFoundError             a campaign, tool, item or file that is not there
 │   ├── IngestError               a file that the knowledge base cannot take
 │   ├── MissingExtraError         an optional dependency that the request needs
-│   └── NotGrantedError           network hosts that a tool asks for and nobody granted
+│   ├── NotGrantedError           network hosts that a tool asks for and nobody granted
+│   └── NotReleasedError          something that may not go where it was about to go
 ├── ToolError                  the planner, which may choose otherwise
 │   ├── ToolArgumentError         arguments that do not fit the tool's schema
-│   └── ToolFailedError           a calculation that failed
+│   ├── ToolFailedError           a calculation that failed
+│   └── ModelReplyError           a language model's reply that cannot be used
+│       └── ContextOverflowError     what was asked is longer than the model can read
 ├── InfrastructureError        retried by one policy
 │   ├── SandboxUnavailableError   no isolation can be had
 │   ├── SandboxBrokenError        the sandbox itself failed, not the code inside it
-│   └── StoreError                a ledger, knowledge base or index that cannot be used
+│   ├── StoreError                a ledger, knowledge base or index that cannot be used
+│   └── ModelUnavailableError     a language model that does not answer
 ├── LimitExceededError         ends the campaign in order, with its report
 └── EvidenceError              a claim its evidence does not carry; never caught
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 
 class NovumError(Exception):
@@ -89,6 +93,10 @@ class NotGrantedError(UsageError):
         )
 
 
+class NotReleasedError(UsageError):
+    """Something of a closer access tier was about to go where it may not. Never caught: nothing went."""
+
+
 class ToolError(NovumError):
     """A tool could not do what was asked; the planner may choose otherwise."""
 
@@ -99,6 +107,46 @@ class ToolArgumentError(ToolError):
 
 class ToolFailedError(ToolError):
     """A calculation that ran and failed, with the reason in words."""
+
+
+ReplyFault = Literal[
+    "empty", "malformed", "schema", "repetition", "cut", "refusal", "context", "rejected", "unsupported"
+]
+"""Why a reply cannot be used: it is empty, cannot be read, does not fit, says the same over and over, was
+cut at its limit of tokens, declines, is longer than the model can read, or the server could not handle the
+request (rejected) or the kind of content (unsupported)."""
+
+ModelFault = Literal["unreachable", "timeout", "overloaded", "dropped", "failed", "denied"]
+"""Why a model does not answer: nobody listens, its time is up, it is busy, the connection or the stream
+ended too early, the server failed, or the server denies access or does not have the model."""
+
+
+class ModelReplyError(ToolError):
+    """A language model answered, with something that cannot be used; the planner may choose otherwise.
+
+    Args:
+        message: what is wrong with it.
+        kind: the fault, for tables and tests.
+    """
+
+    def __init__(self, message: str, *, kind: ReplyFault) -> None:
+        self.kind: ReplyFault = kind
+        super().__init__(message)
+
+
+class ContextOverflowError(ModelReplyError):
+    """What was asked, with the room for the reply, is longer than the model can read; ask less.
+
+    Args:
+        message: what the server said.
+        limit: tokens that the model can read, where the server told.
+        asked: tokens that were asked of it, where the server told.
+    """
+
+    def __init__(self, message: str, *, limit: int | None = None, asked: int | None = None) -> None:
+        self.limit = limit
+        self.asked = asked
+        super().__init__(message, kind="context")
 
 
 class InfrastructureError(NovumError):
@@ -117,6 +165,21 @@ class SandboxBrokenError(InfrastructureError):
 
 class StoreError(InfrastructureError):
     """A ledger, knowledge base or index that cannot be opened, or is damaged."""
+
+
+class ModelUnavailableError(InfrastructureError):
+    """A language model does not answer, after the retries that its deadline left room for.
+
+    Args:
+        message: what happened, without key or address.
+        kind: the fault, for tables and tests.
+        retry_after_s: seconds that the server asked to wait, where it did.
+    """
+
+    def __init__(self, message: str, *, kind: ModelFault, retry_after_s: float | None = None) -> None:
+        self.kind: ModelFault = kind
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
 
 
 class LimitExceededError(NovumError):

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, TypeAdapter
 
 from novum.core.calls import ToolResult
+from novum.core.conversation import Exchange
 from novum.core.frozen import Frozen
 from novum.core.goals import Goal
 from novum.core.quantity import Quantity
@@ -222,6 +223,15 @@ class CampaignFinished(_Event):
     spent_s: float
 
 
+class Exchanged(_Event):
+    """A language model was asked. What was decided with its answer is in the decision's own event."""
+
+    key_template = "exchange/{exchange.id}"
+    decisive = False
+    type: Literal["exchanged"] = "exchanged"
+    exchange: Exchange
+
+
 class Interrupted(_Event):
     """A person or a signal stopped the campaign; it can be resumed."""
 
@@ -257,6 +267,7 @@ Event = Annotated[
     | ConfirmationPlanned
     | Claimed
     | CampaignFinished
+    | Exchanged
     | Interrupted
     | Resumed,
     Field(discriminator="type"),

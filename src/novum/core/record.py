@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from novum.core.calls import ToolResult
+from novum.core.conversation import Exchange
 from novum.core.events import (
     Asked,
     CampaignFinished,
@@ -14,6 +15,7 @@ from novum.core.events import (
     Decided,
     Designed,
     Event,
+    Exchanged,
     ExperimentFinished,
     ExperimentStarted,
     Gated,
@@ -83,6 +85,8 @@ class CampaignRecord:
     experiments: dict[str, ExperimentRecord] = field(default_factory=dict)
     told: dict[str, Told] = field(default_factory=dict)
     claims: dict[str, Claim] = field(default_factory=dict)
+    exchanges: dict[str, Exchange] = field(default_factory=dict)
+    """Every question to a language model with its answer, by the exchange's id."""
     interruptions: int = 0
     resumptions: int = 0
     waiting: bool = False
@@ -144,6 +148,8 @@ class CampaignRecord:
                 self.decisions[event.iteration] = event
             case Claimed():
                 self.claims[event.claim.id] = event.claim
+            case Exchanged():
+                self.exchanges[event.exchange.id] = event.exchange
             case CampaignFinished():
                 self.finished = event
             case Interrupted():

@@ -12,7 +12,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from novum.core.errors import SettingsError
+from novum.core.errors import NotFoundError, SettingsError
+from novum.core.model_entry import ModelEntry
 
 
 def user_file() -> Path:
@@ -57,6 +58,10 @@ class Settings(BaseSettings):
     """What turns text into vectors: auto, minilm, hashing, or a sentence-transformers folder."""
     planner: str = "optimizer"
     """Who proposes hypotheses."""
+    model: str | None = None
+    """Name of the model that is used when none is named."""
+    models: dict[str, ModelEntry] = {}
+    """Language models by name; 'novum model' writes them."""
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
     """Experiments that run at the same time on this machine."""
 
@@ -76,6 +81,21 @@ class Settings(BaseSettings):
             TomlConfigSettingsSource(settings_cls, Path("novum.toml")),
             TomlConfigSettingsSource(settings_cls, user_file()),
         )
+
+    def get_model(self, name: str | None = None) -> tuple[str, ModelEntry]:
+        """Return a model with its name; without a name, the default or the only one.
+
+        Raises:
+            NotFoundError: there is none of that name, or none is the default.
+        """
+        wanted = name or self.model or (next(iter(self.models)) if len(self.models) == 1 else None)
+        if wanted is None:
+            what = "no model is set up" if not self.models else "no model is the default"
+            raise NotFoundError(f"{what}; 'novum model add' makes one known, 'novum model use' chooses one")
+        if wanted not in self.models:
+            known = ", ".join(self.models) or "none"
+            raise NotFoundError(f"there is no model {wanted!r} in the settings (there are: {known})")
+        return wanted, self.models[wanted]
 
 
 def load_settings(**given: Any) -> Settings:

@@ -89,7 +89,14 @@ def test_keys_are_unique_among_kinds_and_among_the_events_of_a_kind():
     for kind in strategies.EVENTS:
         for number in (0, 1, 11):
             claim = events.Claim.model_construct(id=f"C{number}")
-            fields = {"iteration": number, "experiment": f"E{number}", "ordinal": number, "claim": claim}
+            exchange = events.Exchange.model_construct(id=f"{number:x}")
+            fields = {
+                "iteration": number,
+                "experiment": f"E{number}",
+                "ordinal": number,
+                "claim": claim,
+                "exchange": exchange,
+            }
             event = keyed(kind, attempt=1, **{k: v for k, v in fields.items() if k in kind.model_fields})
             found.setdefault((kind, event.key()), set()).add(event.key())
     by_kind = {kind: {key for k, key in found if k is kind} for kind in strategies.EVENTS}

@@ -6,24 +6,20 @@ from typing import Any
 import numpy as np
 
 from novum.agents.base import Plan, PlanningContext
-from novum.agents.optimizer.acquisition import Acquisition
 from novum.agents.optimizer.batch import Pick, choose_batch
 from novum.agents.optimizer.design import start_design
 from novum.agents.optimizer.effort import Effort
 from novum.agents.optimizer.generators.base import Generator
-from novum.agents.optimizer.generators.choose import open_generator
-from novum.agents.optimizer.generators.limits import without_given
 from novum.agents.optimizer.hypotheses import cost_of, noise_of, write_hypothesis
+from novum.agents.optimizer.outlook import Outlook
 from novum.agents.optimizer.prior import prior
 from novum.agents.optimizer.search import Finalists, search
 from novum.agents.optimizer.streams import Stream, open_stream
-from novum.agents.optimizer.study import Study, open_study
+from novum.agents.optimizer.study import Study
 from novum.agents.optimizer.surrogate import Belief, Surrogate
 from novum.agents.optimizer.threads import one_thread
 from novum.core.science import Hypothesis, Observation
 
-FIRST_DATA = 2
-"""Measured values of every property from which the surrogate is asked."""
 KNOWN_SPREAD = 0.01
 """Least standard deviation predicted for a value known from an earlier campaign, of its scale."""
 SURE = 0.5
@@ -52,32 +48,20 @@ class OptimizerPlanner:
             GoalError: the goal's space is empty as written.
         """
         with one_thread():
-            return self._plan(context)
+            return self.plan_from(Outlook(context, self.effort))
 
-    def _plan(self, context: PlanningContext) -> Plan:
-        context = without_given(context)
-        generator = open_generator(context.goal)
-        study = open_study(context, generator)
+    def plan_from(self, outlook: Outlook) -> Plan:
+        """Return the plan of a context that was looked at already."""
+        context, generator, study = outlook.context, outlook.generator, outlook.study
+        surrogate, acquisition = outlook.surrogate, outlook.acquisition
         hypotheses = self._again(context, study) if context.iteration == 0 else []
         wanted = context.n - len(hypotheses)
         if wanted <= 0:
             return Plan(tuple(hypotheses), self._notes(study, None, 0))
-        if np.min(np.sum(~np.isnan(study.values), axis=0), initial=len(study.values)) < FIRST_DATA:
+        if surrogate is None:
             hypotheses += self._design(context, generator, study, wanted, len(hypotheses))
             return Plan(tuple(hypotheses), self._notes(study, None, 0))
-        surrogate = Surrogate(
-            generator.kernel,
-            generator.encode(study.proposals),
-            study.values,
-            failed=study.failed,
-            priors=[prior(o, context.properties.get(o.property)) for o in context.goal.objectives],
-            noise=[noise_of(context, o) for o in context.goal.objectives],
-        )
-        seed, iteration = context.goal.seed, context.iteration
-        acquisition = Acquisition(
-            study, open_stream(seed, iteration, Stream.ACQUISITION), samples=self.effort.samples
-        )
-        rng = random_of(seed, iteration, Stream.SEARCH)
+        rng = random_of(context.goal.seed, context.iteration, Stream.SEARCH)
         finalists = search(generator, study, surrogate, acquisition, rng, self.effort, n=wanted)
         if finalists is None:
             return Plan(tuple(hypotheses), self._notes(study, surrogate, 0))

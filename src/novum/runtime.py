@@ -12,7 +12,7 @@ from novum.core.errors import NotFoundError, StoreError
 from novum.core.events import Event
 from novum.core.goals import Goal
 from novum.core.record import CampaignRecord
-from novum.core.settings import Settings, load_settings, user_cache
+from novum.core.settings import Settings, load_settings, user_cache, user_file
 
 if TYPE_CHECKING:
     from novum.knowledge_base import KnowledgeBase
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from novum.memory.ledger import Ledger
     from novum.sandbox.base import Sandbox
     from novum.sandbox.select import SandboxOptions
+    from novum.tools.plugins.trust import TrustStore
     from novum.tools.registry import Registry
     from novum.tools.runner import Runner
     from novum.workflows.discovery import Discovery
@@ -107,10 +108,24 @@ class Workspace:
 
     @cached_property
     def registry(self) -> "Registry":
-        """The tools."""
+        """The tools: novum's own, and the plugins that can be seen from the working directory."""
+        from novum.tools.plugins.describe import Plugins
         from novum.tools.registry import Registry
 
-        return Registry.load()
+        plugins = Plugins(
+            folder=Path.cwd(),
+            named=self.settings.tools,
+            sandbox=lambda: self.sandbox,
+            remember_in=user_cache() / "plugins",
+        )
+        return Registry.load(plugins.load(), trust=self.trust)
+
+    @cached_property
+    def trust(self) -> "TrustStore":
+        """What this user has granted to the tools of others."""
+        from novum.tools.plugins import trust
+
+        return trust.TrustStore(user_file().parent / trust.FILE)
 
     @cached_property
     def sandbox(self) -> "Sandbox":

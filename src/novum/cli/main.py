@@ -34,7 +34,7 @@ COMMANDS: dict[str, Entry] = {
     "ask": Entry("laboratory", "Laboratory", "Print what a person is asked to measure."),
     "tell": Entry("laboratory", "Laboratory", "Give a campaign the results that it waits for."),
     "kb": Entry("kb", "Knowledge and tools", "Search, read, correct and exchange the knowledge base."),
-    "tools": Entry("tools", "Knowledge and tools", "List, describe and call the tools."),
+    "tools": Entry("tools", "Knowledge and tools", "List, describe, call, write and check the tools."),
     "sandbox": Entry("sandbox", "Setting up", "Say what isolation is enforced here, and try to break it."),
     "init": Entry("init", "Setting up", "Write a commented goal file to start from."),
     "doctor": Entry(

@@ -67,6 +67,8 @@ class ToolSpec(Frozen):
     """Network hosts that it asks for; it reaches those that a person grants, and nothing else."""
     gpu: bool = False
     """It asks for the machine's accelerators."""
+    files: tuple[str, ...] = ()
+    """Files and folders of the machine that it asks to read, as absolute paths."""
 
     def find_property(self, name: str) -> PropertySpec | None:
         """Return the property called `name`, or None."""

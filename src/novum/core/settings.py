@@ -54,6 +54,8 @@ class Settings(BaseSettings):
     """Runtime of the containers, as runsc for gVisor; without it, the engine's own."""
     grants: dict[str, tuple[str, ...]] = {}
     """Network hosts that a tool may reach: tool name → hosts, as name, name:port or *.domain."""
+    tools: tuple[str, ...] = ()
+    """More tools, beside those in ./tools and of installed packages: path.py, or module:function."""
     embedder: str = "auto"
     """What turns text into vectors: auto, minilm, hashing, or a sentence-transformers folder."""
     planner: str = "optimizer"

@@ -1,6 +1,5 @@
 """`@tool`: a typed function and its docstring become a ToolSpec. The function stays a function."""
 
-import difflib
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -20,9 +19,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from novum.core.calls import PropertySpec, ToolSpec
 from novum.core.digest import canonical_json
-from novum.core.errors import ToolArgumentError, ToolFailedError, UnitError, UsageError
+from novum.core.errors import ToolArgumentError, ToolFailedError, UsageError
 from novum.core.frozen import Frozen
-from novum.core.quantity import DIMENSIONLESS, Quantity
+from novum.core.quantity import DIMENSIONLESS
+from novum.tools.arguments import explain, to_unit
+from novum.tools.examples import Example, check_examples
 
 SEED = "seed"
 """The parameter that receives the seed of the call; it is not an argument that a planner chooses."""
@@ -94,10 +95,12 @@ class Tool(Generic[P, R]):
         answer: type[R],
         units: Mapping[str, str],
         libraries: tuple[str, ...],
+        examples: tuple[Example, ...] = (),
     ) -> None:
         self.function = function
         self.spec = spec
         self.libraries = libraries
+        self.examples = examples
         self._arguments = arguments
         self._answer = answer
         self._units = units
@@ -113,7 +116,7 @@ class Tool(Generic[P, R]):
 
     def missing_libraries(self) -> tuple[str, ...]:
         """Return the libraries that it computes with and that are not installed."""
-        return tuple(name for name in self.libraries if _installed_version(name) is None)
+        return tuple(name for name in self.libraries if installed_version(name) is None)
 
     def normalise(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Return `arguments` as JSON data in the tool's own units, with every default filled in.
@@ -152,55 +155,16 @@ class Tool(Generic[P, R]):
 
     def _parse(self, arguments: Mapping[str, Any]) -> BaseModel:
         converted = {
-            name: self._to_unit(name, value) if name in self._units else value
+            name: to_unit(value, self._units[name], tool=self.spec.name, argument=name)
+            if name in self._units
+            else value
             for name, value in arguments.items()
         }
         try:
             return self._arguments.model_validate_json(canonical_json(converted), strict=True)
         except (ValueError, TypeError) as error:
-            raise ToolArgumentError(f"{self.spec.name}: {self._explain(error)}") from error
-
-    def _to_unit(self, name: str, value: Any) -> Any:
-        unit = self._units[name]
-        if isinstance(value, list | tuple):
-            return [self._to_unit(name, item) for item in value]
-        if isinstance(value, str):
-            match = re.fullmatch(r"\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*([^\d\s.].*)", value)
-            if not match:
-                raise ToolArgumentError(
-                    f"{self.spec.name}: argument {name!r}: {value!r} is not a number with a unit; "
-                    f"write a number in {unit}, or a text like '1.5 {unit}'"
-                )
-            value = {"value": match[1], "unit": match[2]}
-        if isinstance(value, Mapping):
-            try:
-                value = Quantity.model_validate(value)
-            except (UnitError, ValidationError) as error:
-                reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-                raise ToolArgumentError(f"{self.spec.name}: argument {name!r}: {reason}") from error
-        if isinstance(value, Quantity):
-            try:
-                return value.to(unit).value
-            except UnitError as error:
-                raise ToolArgumentError(f"{self.spec.name}: argument {name!r}: {error}") from error
-        return value
-
-    def _explain(self, error: ValueError | TypeError) -> str:
-        if not isinstance(error, ValidationError):
-            return f"arguments must be JSON data without NaN or infinity: {error}"
-        known = list(self._arguments.model_fields)
-        reasons = []
-        for found in error.errors():
-            place = _place(found)
-            if found["type"] == "extra_forbidden":
-                near = difflib.get_close_matches(place, known, n=1)
-                offer = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known) or 'none'}"
-                reasons.append(f"unknown argument {place!r}; {offer}")
-            elif found["type"] == "missing":
-                reasons.append(f"argument {place!r} is missing")
-            else:
-                reasons.append(f"argument {place!r}: {found['msg']}, not {found['input']!r}")
-        return "; ".join(reasons)
+            known = list(self._arguments.model_fields)
+            raise ToolArgumentError(f"{self.spec.name}: {_explain(error, known)}") from error
 
 
 def tool(
@@ -218,6 +182,8 @@ def tool(
     deterministic: bool = True,
     hosts: tuple[str, ...] = (),
     gpu: bool = False,
+    files: tuple[str, ...] = (),
+    examples: tuple[Example, ...] = (),
 ) -> Callable[[Callable[P, R]], Tool[P, R]]:
     """Make a tool of a function at the top of a module.
 
@@ -241,9 +207,12 @@ def tool(
         hosts: network hosts that it asks for, as ``name``, ``name:port`` or ``*.domain``; once granted,
             `novum.sandbox.network.open_client` reaches them.
         gpu: whether it asks for the machine's accelerators.
+        files: files and folders of the machine that it asks to read, as absolute paths.
+        examples: calls whose values are known, which ``novum tools test`` tries.
 
     Raises:
-        ToolDefinitionError: an undocumented or untyped parameter, or an incomplete answer type.
+        ToolDefinitionError: an undocumented or untyped parameter, an incomplete answer type, or an example
+            of something else.
 
     Example:
         >>> class Doubled(Properties):
@@ -273,7 +242,7 @@ def tool(
         schema.pop("title", None)
         for field in schema["properties"].values():
             field.pop("title", None)
-        versions = [f"{library} {_installed_version(library) or 'missing'}" for library in libraries]
+        versions = [f"{library} {installed_version(library) or 'missing'}" for library in libraries]
         spec = ToolSpec(
             name=name,
             version=version,
@@ -294,8 +263,21 @@ def tool(
             extra=extra,
             hosts=hosts,
             gpu=gpu,
+            files=files,
         )
-        return Tool(function, spec=spec, arguments=arguments, answer=answer, units=units, libraries=libraries)
+        try:
+            check_examples(examples, spec)
+        except ValueError as error:
+            raise ToolDefinitionError(f"{name}: {error}") from error
+        return Tool(
+            function,
+            spec=spec,
+            arguments=arguments,
+            answer=answer,
+            units=units,
+            libraries=libraries,
+            examples=examples,
+        )
 
     return decorate
 
@@ -390,6 +372,16 @@ def _property_specs(answer: Any, *, tool_name: str) -> tuple[PropertySpec, ...]:
     return tuple(specs)
 
 
+def _explain(error: ValueError | TypeError, known: list[str]) -> str:
+    if not isinstance(error, ValidationError):
+        return f"arguments must be JSON data without NaN or infinity: {error}"
+    kinds = {"extra_forbidden": "unknown", "missing": "missing"}
+    return "; ".join(
+        explain(kinds.get(e["type"], e["msg"]), _place(e), given=e["input"], known=known)
+        for e in error.errors()
+    )
+
+
 M = TypeVar("M")
 
 
@@ -401,7 +393,8 @@ def _place(error: Mapping[str, Any]) -> str:
     return ".".join(map(str, error["loc"]))
 
 
-def _installed_version(distribution: str) -> str | None:
+def installed_version(distribution: str) -> str | None:
+    """Return the version of an installed distribution, or None."""
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:

@@ -1,15 +1,19 @@
-"""Names → tools: the ones that come with novum and those of every installed plugin."""
+"""Names → tools: the ones that come with novum, and those of plugins."""
 
 import difflib
 import importlib
-import importlib.metadata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 from novum.core.calls import ToolSpec
-from novum.core.errors import NotFoundError, UsageError
+from novum.core.errors import MissingExtraError, NotFoundError, UsageError
 from novum.tools.base import Tool
+from novum.tools.described import DescribedTool
+from novum.tools.plugins.trust import NotTrustedError, TrustStore
+
+AnyTool = Tool[..., Any] | DescribedTool
+"""A tool that can be called: a function of ours, or one of others that runs in the sandbox only."""
 
 GROUP = "novum.tools"
 """The entry-point group in which a package offers its tools, as ``name = "package.module:function"``."""
@@ -39,32 +43,39 @@ class Registry:
         ['chemistry.descriptors']
     """
 
-    def __init__(self, tools: Iterable[Tool[..., Any]] = ()) -> None:
+    def __init__(self, tools: Iterable[AnyTool] = (), *, trust: TrustStore | None = None) -> None:
+        self._trust = trust
         self.broken: dict[str, BrokenTool] = {}
-        self._tools: dict[str, Tool[..., Any]] = {}
+        self._tools: dict[str, AnyTool] = {}
         for found in tools:
             self.register(found)
 
     @classmethod
-    def load(cls) -> Self:
-        """Return a registry of all installed tools. A plugin that fails to load stops nothing else.
+    def load(
+        cls, plugins: Iterable[DescribedTool | BrokenTool] = (), *, trust: TrustStore | None = None
+    ) -> Self:
+        """Return a registry of novum's own tools and those of `plugins`.
+
+        A plugin that failed is listed with its error and stops nothing else.
+
+        Args:
+            plugins: the tools of others.
+            trust: what a person has granted to them; without it none of them may be called.
 
         Raises:
-            UsageError: two packages offer different tools under one name.
+            UsageError: two tools have one name.
         """
-        paths = dict(BUILT_IN)
-        for point in importlib.metadata.entry_points(group=GROUP):
-            if paths.setdefault(point.name, point.value) != point.value:
-                raise UsageError(
-                    f"two tools are called {point.name!r}: {paths[point.name]} and {point.value}; "
-                    f"uninstall or rename one"
-                )
-        registry = cls()
-        for name, path in sorted(paths.items()):
+        registry = cls(trust=trust)
+        for name, path in sorted(BUILT_IN.items()):
             registry._load(name, path)
+        for found in plugins:
+            if isinstance(found, BrokenTool):
+                registry.broken[found.name] = found
+            else:
+                registry.register(found)
         return registry
 
-    def register(self, found: Tool[..., Any]) -> None:
+    def register(self, found: AnyTool) -> None:
         """Add a tool.
 
         Raises:
@@ -73,11 +84,12 @@ class Registry:
         name = found.spec.name
         if name in self._tools:
             raise UsageError(
-                f"two tools are called {name!r}: {self._tools[name].spec.entry} and {found.spec.entry}"
+                f"two tools are called {name!r}: {_place(self._tools[name])} and {_place(found)}; "
+                f"remove or rename one"
             )
         self._tools[name] = found
 
-    def get(self, name: str) -> Tool[..., Any]:
+    def get(self, name: str) -> AnyTool:
         """Return the tool called `name`.
 
         Raises:
@@ -89,18 +101,60 @@ class Registry:
             raise NotFoundError(f"tool {name!r} could not be loaded: {self.broken[name].error}")
         raise NotFoundError(f"no tool is called {name!r}; {_nearest(name, self._tools)}")
 
-    def tools(self) -> list[Tool[..., Any]]:
+    def tools(self) -> list[AnyTool]:
         """Return all tools by name, those whose library is missing included."""
         return [self._tools[name] for name in sorted(self._tools)]
 
     def is_available(self, spec: ToolSpec) -> bool:
-        """Say whether the libraries that the tool computes with are installed."""
-        return not self.get(spec.name).missing_libraries()
+        """Say whether a tool can be called: its libraries are installed, and it is ours or trusted."""
+        found = self.get(spec.name)
+        return not found.missing_libraries() and self.is_trusted(found)
+
+    def is_trusted(self, found: AnyTool) -> bool:
+        """Say whether a tool is novum's or the caller's own, or one that a person trusted as it is now."""
+        return isinstance(found, Tool) or (self._trust is not None and self._trust.find(found) is not None)
+
+    def require(self, name: str) -> AnyTool:
+        """Return the tool called `name`, which can be called.
+
+        Raises:
+            NotFoundError: there is no such tool.
+            MissingExtraError: its library is not installed.
+            NotTrustedError: it is a tool of others that nobody has trusted as it is now.
+        """
+        found = self.get(name)
+        missing = found.missing_libraries()
+        if missing:
+            raise MissingExtraError(
+                feature=f"tool {name!r} ({', '.join(missing)})", extra=found.spec.extra or name
+            )
+        if isinstance(found, DescribedTool):
+            if self._trust is None:
+                raise NotTrustedError(name, origin=found.origin, changed=False)
+            self._trust.check(found)
+        return found
+
+    def trusted_code(self, names: Iterable[str]) -> dict[str, str]:
+        """Return, of those tools that are others', which code was trusted and when, for the record.
+
+        Raises:
+            NotFoundError: there is no such tool.
+            NotTrustedError: one is not trusted as it is now.
+        """
+        found = (self.get(name) for name in sorted(set(names)))
+        return {
+            f"tool {tool.spec.name}": str(self._trust.check(tool))
+            for tool in found
+            if isinstance(tool, DescribedTool) and self._trust is not None
+        }
 
     def properties(self) -> dict[str, list[ToolSpec]]:
-        """Return the tools that measure each property, cheapest first."""
+        """Return the tools that measure each property, cheapest first, those that nobody trusts last."""
         found: dict[str, list[ToolSpec]] = {}
-        for spec in sorted((t.spec for t in self.tools()), key=lambda s: (s.nominal_cost_s, s.name)):
+        ranked = sorted(
+            self.tools(), key=lambda t: (not self.is_trusted(t), t.spec.nominal_cost_s, t.spec.name)
+        )
+        for spec in (t.spec for t in ranked):
             for measured in spec.properties:
                 found.setdefault(measured.name, []).append(spec)
         return found
@@ -137,6 +191,10 @@ class Registry:
             self.broken[name] = BrokenTool(name, f"{path} calls itself {found.spec.name!r}")
         else:
             self.register(found)
+
+
+def _place(found: AnyTool) -> str:
+    return found.origin if isinstance(found, DescribedTool) else found.spec.entry
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

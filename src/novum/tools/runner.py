@@ -14,7 +14,6 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from novum.core.calls import Artifact, CallStatus, PropertySpec, Reached, ToolCall, ToolResult, ToolSpec
 from novum.core.digest import canonical_json
 from novum.core.errors import (
-    MissingExtraError,
     NotGrantedError,
     SandboxBrokenError,
     ToolFailedError,
@@ -24,7 +23,8 @@ from novum.core.quantity import Quantity
 from novum.sandbox.base import Limits, Profile, Sandbox, SandboxRequest, SandboxResult
 from novum.tools import worker
 from novum.tools.base import Tool
-from novum.tools.registry import Registry
+from novum.tools.described import DescribedTool, Launch
+from novum.tools.registry import AnyTool, Registry
 
 ATTEMPTS = 3
 """How often a call is tried where the sandbox itself breaks."""
@@ -91,6 +91,7 @@ class Runner:
             NotFoundError: there is no such tool.
             MissingExtraError: its library is not installed.
             NotGrantedError: it asks for network hosts that nobody has granted.
+            NotTrustedError: it is a tool of others that nobody has trusted as it is now.
             ToolArgumentError: the arguments do not fit.
         """
         found = self._available(call.tool)
@@ -101,7 +102,8 @@ class Runner:
         """Return the content address under which the result of `call` is kept.
 
         Raises:
-            NotFoundError, MissingExtraError, NotGrantedError, ToolArgumentError: as `normalise`.
+            NotFoundError, MissingExtraError, NotGrantedError, NotTrustedError, ToolArgumentError: as
+                `normalise`.
         """
         spec = self._registry.get(call.tool).spec
         return self.normalise(call).key(version=spec.version, code_hash=spec.code_hash)
@@ -116,6 +118,7 @@ class Runner:
             NotFoundError: there is no such tool.
             MissingExtraError: its library is not installed.
             NotGrantedError: it asks for network hosts that nobody has granted.
+            NotTrustedError: it is a tool of others that nobody has trusted as it is now.
             ToolArgumentError: the arguments do not fit; nothing was launched.
             SandboxBrokenError: the sandbox itself failed, three times.
             SandboxUnavailableError: no isolation can be had.
@@ -123,16 +126,17 @@ class Runner:
         """
         found = self._available(call.tool)
         key = self.key(call)
-        if self._cache and not fresh and call.replicate == 0:
-            known = self._cache.find(key)
+        cache = self._cache if isinstance(found, Tool) or found.cacheable else None
+        if cache and not fresh and call.replicate == 0:
+            known = cache.find(key)
             if known:
                 return known.model_copy(update={"call": call, "cached": True})
         limits = dataclasses.replace(
             self._limits, wall_s=found.spec.timeout_s, memory_mb=found.spec.memory_mb
         )
         result = self._launch(call, found, key=key, limits=limits)
-        if self._cache:
-            self._cache.put(result, limits=dataclasses.asdict(limits))
+        if cache:
+            cache.put(result, limits=dataclasses.asdict(limits))
         return result
 
     def warm(self, tool: str) -> None:
@@ -142,32 +146,31 @@ class Runner:
             NotFoundError: there is no such tool.
             MissingExtraError: its library is not installed.
             NotGrantedError: it asks for network hosts that nobody has granted.
+            NotTrustedError: it is a tool of others that nobody has trusted as it is now.
         """
-        self._sandbox.warm(_profile(self._available(tool)))
+        self._sandbox.warm(_launch_of(self._available(tool), {}, 0).profile)
 
-    def _available(self, name: str) -> Tool[..., Any]:
-        found = self._registry.get(name)
-        missing = found.missing_libraries()
-        if missing:
-            raise MissingExtraError(
-                feature=f"tool {name!r} ({', '.join(missing)})", extra=found.spec.extra or name
-            )
+    def _available(self, name: str) -> AnyTool:
+        found = self._registry.require(name)
+        if isinstance(found, DescribedTool):
+            return found  # whoever trusted it was shown its hosts
         granted = self._grants.get(name, ())
         if not set(found.spec.hosts) <= set(granted):
             raise NotGrantedError(tool=name, hosts=found.spec.hosts)
         return found
 
-    def _launch(self, call: ToolCall, found: Tool[..., Any], *, key: str, limits: Limits) -> ToolResult:
+    def _launch(self, call: ToolCall, found: AnyTool, *, key: str, limits: Limits) -> ToolResult:
         spec, normal = found.spec, self.normalise(call)
+        launch = _launch_of(found, normal.arguments, normal.seed)
         request = SandboxRequest(
-            entry=worker.ENTRY,
-            arguments={"entry": spec.entry, "arguments": normal.arguments, "seed": normal.seed},
-            profile=_profile(found),
+            entry=launch.entry,
+            arguments=launch.arguments,
+            profile=launch.profile,
             limits=limits,
             seed=normal.seed,
-            hosts=spec.hosts,
+            hosts=launch.hosts,
         )
-        ended, kept = self._run_and_keep(request)
+        ended, kept = self._run_and_keep(request, launch.files)
         answer: dict[str, Any] = {}
         refused = tuple(_clip(f"file {file.name} was not taken: {file.reason}") for file in ended.refused)
         status, message = ended.status, _clip(ended.message.removeprefix(f"{ToolFailedError.__name__}: "))
@@ -192,28 +195,31 @@ class Runner:
             **{"method": spec.method, **answer, "warnings": (*answer.get("warnings", ()), *refused)},
         )
 
-    def _run_and_keep(self, request: SandboxRequest) -> tuple[SandboxResult, tuple[Artifact, ...]]:
+    def _run_and_keep(
+        self, request: SandboxRequest, files: Mapping[str, bytes]
+    ) -> tuple[SandboxResult, tuple[Artifact, ...]]:
         retry = Retrying(
             retry=retry_if_exception_type(SandboxBrokenError),
             stop=stop_after_attempt(ATTEMPTS),
             wait=wait_exponential(multiplier=0.05),
             reraise=True,
         )
-        if self._artifacts is None:
+        if self._artifacts is None and not files:
             return retry(self._sandbox.run, request), ()
         with TemporaryDirectory(prefix="novum-") as folder:
+            request = dataclasses.replace(request, inputs=_put(files, Path(mkdtemp(dir=folder))))
 
             def attempt() -> SandboxResult:
-                into = Path(mkdtemp(dir=folder))
+                into = Path(mkdtemp(dir=folder)) if self._artifacts is not None else None
                 return self._sandbox.run(dataclasses.replace(request, collect_into=into))
 
             ended = retry(attempt)
-            if ended.status is not CallStatus.OK:
+            if ended.status is not CallStatus.OK or self._artifacts is None:
                 return ended, ()
-            files = ((file, mimetypes.guess_type(file.name)[0]) for file in ended.artifacts)
+            left = ((file, mimetypes.guess_type(file.name)[0]) for file in ended.artifacts)
             return ended, tuple(
                 self._artifacts.put(file.path.read_bytes(), file.name, kind or "application/octet-stream")
-                for file, kind in files
+                for file, kind in left
             )
 
 
@@ -246,11 +252,13 @@ def check_answer(spec: ToolSpec, value: Any) -> dict[str, Any]:
     properties = {
         name: _check_quantity(promised[name], claimed[name]) for name in promised if claimed[name] is not None
     }
-    if not properties:
-        raise ToolFailedError("the answer is empty: every property is absent")
     details, warnings = value.get("details") or {}, value.get("warnings") or ()
     if not isinstance(details, dict) or not isinstance(warnings, list | tuple):
         raise ToolFailedError("the answer's details or warnings have the wrong type")
+    if promised and not properties:
+        raise ToolFailedError("the answer is empty: every property is absent")
+    if not promised and not details:
+        raise ToolFailedError("the answer is empty")
     try:
         canonical_json(details)
     except (ValueError, TypeError) as error:
@@ -284,6 +292,21 @@ def _check_quantity(promised: PropertySpec, claimed: Any) -> Quantity:
     return found
 
 
+def _put(files: Mapping[str, bytes], folder: Path) -> dict[str, Path]:
+    placed = {}
+    for name, content in files.items():
+        placed[name] = folder / name
+        placed[name].write_bytes(content)
+    return placed
+
+
+def _launch_of(found: AnyTool, arguments: Mapping[str, Any], seed: int) -> Launch:
+    if isinstance(found, DescribedTool):
+        return found.launch(arguments, seed)
+    given = {"entry": found.spec.entry, "arguments": dict(arguments), "seed": seed}
+    return Launch(worker.ENTRY, given, _profile(found), hosts=found.spec.hosts)
+
+
 def _profile(found: Tool[..., Any]) -> Profile:
     """Return what the sandbox of a tool has ready: its module, its libraries, its plugin's folder."""
     spec = found.spec
@@ -291,7 +314,7 @@ def _profile(found: Tool[..., Any]) -> Profile:
     return Profile(
         name=spec.profile,
         modules=(worker.__name__, module, *spec.preload),
-        readable=_plugin_root(module),
+        readable=(*_plugin_root(module), *spec.files),
         gpu=spec.gpu,
     )
 

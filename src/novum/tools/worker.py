@@ -21,7 +21,16 @@ def call(entry: str, arguments: dict[str, Any], seed: int) -> dict[str, Any]:
         ToolArgumentError: the arguments do not fit.
         ToolFailedError: the calculation failed, or `entry` names no tool.
     """
-    found = load_tool(entry)
+    return answer_of(load_tool(entry), arguments, seed=seed)
+
+
+def answer_of(found: Tool[..., Properties], arguments: dict[str, Any], *, seed: int) -> dict[str, Any]:
+    """Call a tool and return its answer as JSON data.
+
+    Raises:
+        ToolArgumentError: the arguments do not fit.
+        ToolFailedError: the calculation failed.
+    """
     answer = found.invoke(arguments, seed=seed)
     return {
         "properties": {spec.name: _quantity(answer, spec.name, spec.unit) for spec in found.spec.properties},

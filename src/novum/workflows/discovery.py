@@ -93,8 +93,10 @@ class Discovery:
             UsageError: the goal cannot be measured here, the planner is unknown, or the id is taken.
         """
         assays = choose_assays(goal, self._registry)
+        used = [assay.tool for assay in assays.values()]
         for assay in assays.values():
-            find_confirming_tool(assay, goal, self._registry)  # complains now, not after the whole budget
+            # complains now, not after the whole budget
+            used.append(find_confirming_tool(assay, goal, self._registry))
         self._planners(planner)
         name = campaign or new_campaign_id(goal, {c.id for c in self._ledger.campaigns()})
         if self._ledger.exists(name):
@@ -110,7 +112,7 @@ class Discovery:
                 recall=recall,
                 approve=approve,
                 parent=parent,
-                versions=versions,
+                versions={**versions, **self._registry.trusted_code(tool.name for tool in used if tool)},
                 sandbox=sandbox,
             ),
         )

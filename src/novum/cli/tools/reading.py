@@ -1,4 +1,4 @@
-"""``novum tools``: what the agent can do, and a way to do it by hand."""
+"""Reading what the tools are, and calling one by hand."""
 
 import json as json_text
 from collections.abc import Sequence
@@ -10,36 +10,24 @@ from rich.text import Text
 from novum.cli import pages, render
 from novum.cli.options import JsonOption, SandboxOption, WorkspaceOption, examples, open_workspace
 from novum.cli.terminal import show, write_json
+from novum.cli.tools.group import ToolArgument, app
 from novum.core.calls import ToolCall, ToolSpec
 from novum.core.errors import ToolArgumentError, ToolFailedError, UsageError
 from novum.core.quantity import DIMENSIONLESS
 
 if TYPE_CHECKING:
+    from novum.runtime import Workspace
     from novum.tools.registry import Registry
-
-app = typer.Typer(
-    rich_markup_mode=None,
-    add_completion=False,
-    no_args_is_help=True,
-    help="List, describe and call the tools.",
-    short_help="List, describe and call the tools.",
-    epilog="Example: novum tools run chemistry.descriptors smiles=CCO",
-)
-
-ToolArgument = Annotated[
-    str, typer.Argument(metavar="NAME", help="The tool's name, as 'novum tools list' gives it.")
-]
-
-
-@app.callback()
-def tools() -> None:
-    """List, describe and call the tools."""
 
 
 @app.command("list", epilog=examples("novum tools list", "novum tools list --json"))
 def list_tools(json: JsonOption = False) -> None:
-    """List the tools with the properties that they measure, and those that are missing or broken."""
-    registry = load_registry()
+    """List the tools with the properties that they measure, and those that are missing or broken.
+
+    The code of a plugin runs in the sandbox only, even to be listed.
+    """
+    with open_tools() as opened:
+        registry = opened.registry
     specs = [found.spec for found in registry.tools()]
     if json:
         write_json(
@@ -62,7 +50,8 @@ def list_tools(json: JsonOption = False) -> None:
 @app.command("show", epilog=examples("novum tools show chemistry.descriptors"))
 def show_tool(name: ToolArgument, json: JsonOption = False) -> None:
     """Show a tool: arguments, properties, units, bounds, errors, sources."""
-    registry = load_registry()
+    with open_tools() as opened:
+        registry = opened.registry
     spec = registry.get(name).spec
     if json:
         write_json({**spec.model_dump(mode="json"), "available": registry.is_available(spec)})
@@ -104,16 +93,17 @@ def run_tool(
         raise ToolFailedError(f"{name}: {found.status.value}: {found.message}")
 
 
-def load_registry() -> "Registry":
-    """Return all tools; no workspace is needed for that."""
-    from novum.tools.registry import Registry
-
-    return Registry.load()
+def open_tools(sandbox: str | None = None) -> "Workspace":
+    """Return a workspace for its tools; its folder is not made for that."""
+    return open_workspace(None, create=True, sandbox=sandbox)
 
 
 def state(spec: ToolSpec, registry: "Registry") -> Text:
-    """Return whether a tool can be called, or what to install."""
-    missing = registry.get(spec.name).missing_libraries()
+    """Return whether a tool can be called, what to install, or how to trust it."""
+    found = registry.get(spec.name)
+    missing = found.missing_libraries()
+    if not missing and not registry.is_trusted(found):
+        return Text(f"not trusted: novum tools trust {spec.name}", "yellow")
     if not missing:
         return Text("available", "green")
     how = f"pip install 'novum[{spec.extra}]'" if spec.extra else f"install {', '.join(missing)}"

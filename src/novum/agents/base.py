@@ -1,12 +1,33 @@
 """The planner's interface: core values in, core values out."""
 
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, Self, runtime_checkable
 
-from novum.core.calls import PropertySpec
+from novum.agents.models.base import Model
+from novum.core.calls import PropertySpec, ToolCall, ToolResult, ToolSpec
+from novum.core.deliberation import Deliberation, Passage
 from novum.core.goals import Goal
 from novum.core.quantity import Quantity
-from novum.core.science import Hypothesis, Observation
+from novum.core.science import Hypothesis, Observation, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Briefing:
+    """What a planner that reasons in words may know and use, beside the numbers."""
+
+    hypotheses: tuple[Hypothesis, ...] = ()
+    """The campaign's earlier ones, as they were registered."""
+    verdicts: tuple[Verdict, ...] = ()
+    """What became of their predictions."""
+    deliberations: Mapping[int, Deliberation] = field(default_factory=dict)
+    """Iteration → how its plan came about."""
+    passages: tuple[Passage, ...] = ()
+    """Recalled items that may go where the planner is, the most relevant first."""
+    withheld: frozenset[str] = frozenset()
+    """Ids of the candidates of which the model must not be told."""
+    tools: tuple[ToolSpec, ...] = ()
+    """What may be called beside the experiments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +51,7 @@ class PlanningContext:
     """Number of the first hypothesis: ids are ``H001``, ``H002``…"""
     cites: dict[str, tuple[str, ...]]
     """Candidate id → ids of the knowledge items that speak of it."""
+    briefing: Briefing = Briefing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +61,8 @@ class Plan:
     hypotheses: tuple[Hypothesis, ...]
     notes: dict[str, Any]
     """JSON data: surrogate fitted or not, number of candidates considered…"""
+    deliberation: Deliberation | None = None
+    """How it came about, where a model was asked."""
 
 
 class Planner(Protocol):
@@ -50,5 +74,36 @@ class Planner(Protocol):
         """Return at most `context.n` hypotheses about candidates not yet observed.
 
         An empty plan says that the space is exhausted.
+        """
+        ...
+
+
+Deliberating = Generator[tuple[ToolCall, ...], tuple[ToolResult, ...], Plan]
+"""A plan in the making: yields the calls that it wants made, is sent their results, returns the plan."""
+
+
+@runtime_checkable
+class ModelPlanner(Protocol):
+    """A planner that asks a language model, and may want tools called before it decides."""
+
+    name: str
+
+    @property
+    def model(self) -> Model:
+        """Whom it asks."""
+        ...
+
+    def asking(self, model: Model) -> Self:
+        """Return the same planner, asking another model."""
+        ...
+
+    def plan(self, context: PlanningContext) -> Plan:
+        """Return the plan of `deliberate`, where no tool answers."""
+        ...
+
+    def deliberate(self, context: PlanningContext) -> Deliberating:
+        """Return the plan in the making.
+
+        Deterministic in the context, in what the model answers, and in the results that it is sent.
         """
         ...

@@ -10,8 +10,10 @@ from pydantic import Field, TypeAdapter
 
 from novum.core.calls import ToolResult
 from novum.core.conversation import Exchange
+from novum.core.deliberation import Deliberation, Passage
 from novum.core.frozen import Frozen
 from novum.core.goals import Goal
+from novum.core.prose import Analysis
 from novum.core.quantity import Quantity
 from novum.core.science import Claim, Experiment, Hypothesis, Measurement, Observation, Verdict
 
@@ -36,12 +38,24 @@ class _Event(Frozen):
         return self.model_dump(mode="json", exclude=set(self.volatile))
 
 
+class ModelUsed(Frozen):
+    """The language model that a campaign's planner asks."""
+
+    name: str
+    """What the user calls it."""
+    remote: bool
+    """Whether what it is told leaves this machine."""
+    card: dict[str, Any] = {}
+    """What it was seen to be able to do when the campaign began; it shapes what is asked."""
+
+
 class CampaignStarted(_Event):
     """A goal is being pursued."""
 
     key_template = "campaign"
     # Whether it may recall, or asks a person, shows in what it recalls and what it is allowed to run.
-    volatile = frozenset({"campaign", "parent", "versions", "sandbox", "recall", "approve"})
+    # What a model is called and where it is shows in nothing but its answers.
+    volatile = frozenset({"campaign", "parent", "versions", "sandbox", "recall", "approve", "model"})
     type: Literal["campaign_started"] = "campaign_started"
     campaign: str
     goal: Goal
@@ -54,6 +68,8 @@ class CampaignStarted(_Event):
     """Whether a person approves each batch before it runs."""
     parent: str | None = None
     """The campaign whose control arm this is."""
+    model: ModelUsed | None = None
+    """Whom the planner asks, where it asks a model."""
     versions: dict[str, str] = {}
     sandbox: dict[str, Any] = {}
     """Backend and what it was seen to enforce."""
@@ -72,6 +88,10 @@ class Recalled(_Event):
     """What they say about candidates of this space, in the goal's units."""
     doubted: tuple[Observation, ...] = ()
     """What stale items say about candidates: nothing to build on, but to be measured again."""
+    passages: tuple[Passage, ...] = ()
+    """What the planner is told of the items, where it asks a model."""
+    withheld: tuple[str, ...] = ()
+    """Ids of the candidates of which that model is not told."""
 
 
 class Hypothesised(_Event):
@@ -85,6 +105,23 @@ class Hypothesised(_Event):
     """Hypothesis id → digest of its predictions."""
     notes: dict[str, Any] = {}
     """What the planner reports of itself."""
+    deliberation: Deliberation | None = None
+    """How the plan came about, where a model was asked."""
+
+
+class Probed(_Event):
+    """A tool was called beside the experiments, because a planner that asks a model wished for it.
+
+    What it gave is told to the model. It is no measurement of the campaign.
+    """
+
+    key_template = "probe/{iteration}/{number}"
+    decisive = False
+    type: Literal["probed"] = "probed"
+    iteration: int
+    number: int
+    """Counted from 0 within the iteration."""
+    result: ToolResult
 
 
 class Designed(_Event):
@@ -212,6 +249,14 @@ class Claimed(_Event):
     claim: Claim
 
 
+class Analysed(_Event):
+    """What a model wrote about the finished search, each sentence checked."""
+
+    key_template = "analysis"
+    type: Literal["analysed"] = "analysed"
+    analysis: Analysis
+
+
 class CampaignFinished(_Event):
     """The campaign ended in order."""
 
@@ -255,6 +300,7 @@ Event = Annotated[
     CampaignStarted
     | Recalled
     | Hypothesised
+    | Probed
     | Designed
     | Gated
     | ExperimentStarted
@@ -266,6 +312,7 @@ Event = Annotated[
     | Decided
     | ConfirmationPlanned
     | Claimed
+    | Analysed
     | CampaignFinished
     | Exchanged
     | Interrupted

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 
 from novum.core.calls import ToolResult
 from novum.core.conversation import Exchange
+from novum.core.deliberation import Deliberation
 from novum.core.events import (
+    Analysed,
     Asked,
     CampaignFinished,
     CampaignStarted,
@@ -22,6 +24,7 @@ from novum.core.events import (
     Hypothesised,
     Interrupted,
     Judged,
+    Probed,
     Recalled,
     Recorded,
     Resumed,
@@ -29,6 +32,7 @@ from novum.core.events import (
 )
 from novum.core.goals import Goal
 from novum.core.judgement import Merit, is_goal_met, merit
+from novum.core.prose import Analysis
 from novum.core.quantity import Quantity
 from novum.core.science import (
     Claim,
@@ -87,6 +91,9 @@ class CampaignRecord:
     claims: dict[str, Claim] = field(default_factory=dict)
     exchanges: dict[str, Exchange] = field(default_factory=dict)
     """Every question to a language model with its answer, by the exchange's id."""
+    probes: dict[tuple[int, int], ToolResult] = field(default_factory=dict)
+    """(iteration, number) → what a call beside the experiments gave."""
+    analysis: Analysis | None = None
     interruptions: int = 0
     resumptions: int = 0
     waiting: bool = False
@@ -148,6 +155,10 @@ class CampaignRecord:
                 self.decisions[event.iteration] = event
             case Claimed():
                 self.claims[event.claim.id] = event.claim
+            case Probed():
+                self.probes[event.iteration, event.number] = event.result
+            case Analysed():
+                self.analysis = event.analysis
             case Exchanged():
                 self.exchanges[event.exchange.id] = event.exchange
             case CampaignFinished():
@@ -177,6 +188,11 @@ class CampaignRecord:
         """The goal pursued; only for a record that has started."""
         assert self.started is not None
         return self.started.goal
+
+    @property
+    def deliberations(self) -> dict[int, Deliberation]:
+        """Iteration → how its plan came about, where a model was asked."""
+        return {i: plan.deliberation for i, plan in self.plans.items() if plan.deliberation is not None}
 
     @property
     def verdicts(self) -> list[Verdict]:

@@ -12,6 +12,8 @@ class Stream(IntEnum):
     SEARCH = 1
     ACQUISITION = 2
     RANDOM = 3
+    MIX = 4
+    SHOWN = 5
 
 
 def open_stream(seed: int, iteration: int, stream: Stream) -> np.random.Generator:

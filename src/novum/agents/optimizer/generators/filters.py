@@ -79,6 +79,36 @@ class Filters:
         # One component has (bonds - atoms + 1) rings; each further component would need one more.
         return bool(molecule.GetNumBonds() - molecule.GetNumAtoms() + 1 == len(rings)) or _is_whole(molecule)
 
+    def why_not(self, molecule: Any, *, given: bool = False) -> str:
+        """Return the first reason why a sanitised molecule is not of the space; empty where it is.
+
+        Args:
+            molecule: as RDKit has it.
+            given: the user put it into the start set, so that it need not look easy to make.
+        """
+        if not self.is_within(molecule):
+            return self._limit(molecule)
+        for name, pattern in zip(UNREASONABLE, self._patterns, strict=True):
+            if molecule.HasSubstructMatch(pattern):
+                return f"no chemist would make it: {name}"
+        if not given and not self.is_makeable(molecule):
+            return f"its synthetic accessibility score is above {MAX_SYNTHETIC_DIFFICULTY:g}"
+        return "" if self.is_free_of_alerts(molecule) else "it has a structural alert (BRENK or PAINS)"
+
+    def _limit(self, molecule: Any) -> str:
+        space, heavy = self._space, molecule.GetNumHeavyAtoms()
+        if not space.min_heavy_atoms <= heavy <= space.max_heavy_atoms:
+            return f"it has {heavy} heavy atoms, not {space.min_heavy_atoms} to {space.max_heavy_atoms}"
+        foreign = {a.GetSymbol() for a in molecule.GetAtoms() if a.GetAtomicNum() not in self.elements}
+        if foreign:
+            return f"it has {', '.join(sorted(foreign))}; allowed are {', '.join(space.elements)}"
+        charge = sum(a.GetFormalCharge() for a in molecule.GetAtoms())
+        if not space.min_charge <= charge <= space.max_charge:
+            return f"its charge is {charge:+d}, not {space.min_charge:+d} to {space.max_charge:+d}"
+        if any(len(ring) > space.max_ring_size for ring in molecule.GetRingInfo().AtomRings()):
+            return f"it has a ring of more than {space.max_ring_size} atoms"
+        return "it is not one whole molecule of natural isotopes without radicals"
+
     def is_reasonable(self, molecule: Any) -> bool:
         """Say whether nothing `UNREASONABLE` is in a molecule."""
         return not any(molecule.HasSubstructMatch(pattern) for pattern in self._patterns)

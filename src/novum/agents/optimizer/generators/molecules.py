@@ -125,6 +125,10 @@ class MoleculeGenerator:
             self._admitted[proposal.key] = verdict
         return verdict
 
+    def why_not(self, proposal: Proposal) -> str:
+        """Return in words the first limit that a molecule breaks; empty where it breaks none."""
+        return self._filters.why_not(proposal.point, given=proposal.key in self._given)
+
     def candidate(self, proposal: Proposal) -> Candidate | None:
         """Return the candidate; its id is the standard InChIKey."""
         with rdBase.BlockLogs():

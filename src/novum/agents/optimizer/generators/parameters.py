@@ -79,6 +79,25 @@ class ParameterGenerator:
         """Say yes: every check is cheap and was made."""
         return True
 
+    def why_not(self, proposal: Proposal) -> str:
+        """Return in words the constraints that a setting breaks; empty where it breaks none."""
+        values = dict(zip((p.name for p in self._parameters), proposal.point, strict=True))
+        broken = []
+        for c in self._constraints:
+            total = sum(a * float(values[name]) for name, a in c.coefficients.items())
+            if total > c.bound:
+                terms = " + ".join(f"{a:g}·{name}" for name, a in c.coefficients.items())
+                broken.append(f"{terms} is {total:g}, above {c.bound:g}")
+        return "; ".join(broken)
+
+    def rounded(self, proposal: Proposal) -> Proposal:
+        """Return a setting from elsewhere with as many digits as a setting of ours has."""
+        setting = tuple(
+            v if isinstance(p, ChoiceParameter) else _rounded(p, float(v))
+            for p, v in zip(self._parameters, proposal.point, strict=True)
+        )
+        return Proposal(self._key(setting), setting, proposal.origin)
+
     def candidate(self, proposal: Proposal) -> Candidate | None:
         """Return the candidate; its id is the digest of its setting."""
         arguments = dict(zip((p.name for p in self._parameters), proposal.point, strict=True))

@@ -23,6 +23,16 @@ from novum.core.conversation import (
     ToolUse,
     Usage,
 )
+from novum.core.deliberation import (
+    Contender,
+    Deliberation,
+    Ground,
+    Objection,
+    Passage,
+    Rejected,
+    Standing,
+    Turn,
+)
 from novum.core.goals import Budget, Confirmation, Goal, Objective, ObjectiveKind
 from novum.core.knowledge import (
     Access,
@@ -35,6 +45,7 @@ from novum.core.knowledge import (
     Provenance,
     Quality,
 )
+from novum.core.prose import Analysis, Mark, Sentence
 from novum.core.quantity import Quantity, UncertaintyKind
 from novum.core.science import (
     Claim,
@@ -460,6 +471,44 @@ exchanges = st.builds(
     error_kind=words,
 )
 
+passages = st.builds(Passage, id=words, text=texts, flags=some(words, 2), access=_access)
+contenders = st.builds(
+    Contender,
+    hypothesis=hypotheses,
+    surrogate=maybe(hypotheses),
+    gain=seconds,
+    objections=some(
+        st.builds(Objection, ground=st.sampled_from(Ground), text=texts, answer=texts, upheld=st.booleans()),
+        2,
+    ),
+    became=words,
+)
+deliberations = st.builds(
+    Deliberation,
+    turn=st.sampled_from(Turn),
+    note=texts,
+    rule=words,
+    standings=some(
+        st.builds(Standing, source=words, n=counts, reward=shares, successes=seconds, failures=seconds), 2
+    ),
+    slots=st.dictionaries(words, counts, max_size=2),
+    filled=counts,
+    contenders=some(contenders, 2),
+    rejected=some(st.builds(Rejected, said=texts, reason=texts), 2),
+    counterfactual=some(hypotheses, 2),
+    prompts=st.dictionaries(words, hexes, max_size=2),
+    exchanges=counts,
+)
+analyses = st.builds(
+    Analysis,
+    turn=st.sampled_from(Turn),
+    note=texts,
+    sentences=some(
+        st.builds(Sentence, text=texts, cites=some(words, 2), marks=some(st.sampled_from(Mark), 2)), 2
+    ),
+    prompts=st.dictionaries(words, hexes, max_size=2),
+)
+
 _iteration = st.integers(0, 99)
 EVENTS: dict[type, st.SearchStrategy] = {
     ev.CampaignStarted: st.builds(
@@ -471,6 +520,7 @@ EVENTS: dict[type, st.SearchStrategy] = {
         recall=st.booleans(),
         approve=st.booleans(),
         parent=maybe(words),
+        model=maybe(st.builds(ev.ModelUsed, name=words, remote=st.booleans(), card=json_objects)),
         versions=st.dictionaries(words, words, max_size=2),
         sandbox=json_objects,
     ),
@@ -480,6 +530,8 @@ EVENTS: dict[type, st.SearchStrategy] = {
         query=texts,
         items=some(words),
         observations=some(observations, 2),
+        passages=some(passages, 2),
+        withheld=some(words, 2),
     ),
     ev.Hypothesised: st.builds(
         ev.Hypothesised,
@@ -487,7 +539,9 @@ EVENTS: dict[type, st.SearchStrategy] = {
         hypotheses=some(hypotheses, 2),
         registrations=st.dictionaries(names("H"), hexes, max_size=2),
         notes=json_objects,
+        deliberation=st.none() | deliberations,
     ),
+    ev.Probed: st.builds(ev.Probed, iteration=_iteration, number=st.integers(0, 9), result=tool_results),
     ev.Designed: st.builds(ev.Designed, iteration=_iteration, experiments=some(experiments, 2)),
     ev.Gated: st.builds(
         ev.Gated,
@@ -539,6 +593,7 @@ EVENTS: dict[type, st.SearchStrategy] = {
     ev.CampaignFinished: st.builds(
         ev.CampaignFinished, reason=texts, claims=some(names("C")), spent_s=seconds
     ),
+    ev.Analysed: st.builds(ev.Analysed, analysis=analyses),
     ev.Exchanged: st.builds(ev.Exchanged, exchange=exchanges),
     ev.Interrupted: st.builds(ev.Interrupted, ordinal=st.integers(1, 99), reason=texts),
     ev.Resumed: st.builds(ev.Resumed, ordinal=st.integers(1, 99)),

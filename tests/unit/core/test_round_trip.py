@@ -94,6 +94,7 @@ def test_keys_are_unique_among_kinds_and_among_the_events_of_a_kind():
                 "iteration": number,
                 "experiment": f"E{number}",
                 "ordinal": number,
+                "number": 0,
                 "claim": claim,
                 "exchange": exchange,
             }
@@ -102,7 +103,12 @@ def test_keys_are_unique_among_kinds_and_among_the_events_of_a_kind():
     by_kind = {kind: {key for k, key in found if k is kind} for kind in strategies.EVENTS}
     for one, two in combinations(by_kind, 2):
         assert not by_kind[one] & by_kind[two], (one, two)
-    single = {events.CampaignStarted, events.ConfirmationPlanned, events.CampaignFinished}
+    single = {
+        events.CampaignStarted,
+        events.ConfirmationPlanned,
+        events.Analysed,
+        events.CampaignFinished,
+    }
     for kind, keys in by_kind.items():
         assert len(keys) == (1 if kind in single else 3), kind
 

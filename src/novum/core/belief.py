@@ -4,8 +4,10 @@ The rule is Bayes' in its log-odds form. An item begins at even odds. Each piece
 right with probability p adds w · ln(p / (1 − p)) to the log odds of the item, or takes as much away where it
 refutes; w is its weight. p comes from how often what the same method said has held before (`Reliability`).
 
-Pieces from one method share its systematic errors. n of them together count as n / (1 + (n − 1) · ρ), so
-that no amount of repetition is worth more than 1/ρ pieces; ρ is `CORRELATION`.
+Pieces from one method share its systematic errors, and pieces that rest on one thing share its. n such pieces
+together count as n / (1 + (n − 1) · ρ), so that no amount of repetition is worth more than 1/ρ pieces; ρ is
+`CORRELATION`. The strongest piece counts in full, and each further one by what it adds to that number: no
+piece takes away from another that shares nothing with it, and a weaker repetition never from a stronger one.
 
 References:
     Good, *Probability and the Weighing of Evidence*, Griffin, 1950, for log odds as weight of evidence;
@@ -17,11 +19,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 CORRELATION = 0.5
-"""ρ: correlation of the errors of two results of one method. Between no new information (1) and
-independence (0); a choice, until the knowledge base holds enough forecasts to estimate it."""
+"""ρ: correlation of the errors of two pieces that share a method, or something they rest on. Between no new
+information (1) and independence (0); a choice, until the knowledge base holds enough forecasts to estimate it."""
 
 LEAST, MOST = 0.01, 0.99
 """No evidence makes an item impossible or certain."""
+
+COUNTED = 100
+"""So many of the strongest pieces are weighed: it takes time to find what they have in common."""
 
 PRIOR_STRENGTH = 4.0
 """How many outcomes a prior reliability is worth."""
@@ -58,6 +63,14 @@ class Piece:
     """That it is right, 0 to 1. At a half and below it says nothing."""
     weight: float = 1.0
     supports: bool = True
+    roots: frozenset[str] = frozenset()
+    """What it rests on, at any distance: pieces that have any of it in common share its errors."""
+    name: str = ""
+    """Decides between pieces that are equally strong, so that the order in which they come does not."""
+
+    def shares(self, other: "Piece") -> bool:
+        """Say whether both may err for one reason."""
+        return self.group == other.group or not self.roots.isdisjoint(other.roots)
 
 
 def confidence(pieces: Iterable[Piece]) -> float:
@@ -71,13 +84,16 @@ def confidence(pieces: Iterable[Piece]) -> float:
         >>> round(confidence([Piece("GFN2-xTB", 0.8), Piece("DFT", 0.8, supports=False)]), 3)
         0.5
     """
-    groups: dict[tuple[str, bool], list[Piece]] = {}
+    sides: dict[bool, list[Piece]] = {True: [], False: []}
     for piece in pieces:
-        groups.setdefault((piece.group, piece.supports), []).append(piece)
-    total = math.fsum(
-        (1 if supports else -1) * _weight_of_evidence(group) for (_, supports), group in groups.items()
-    )
+        sides[piece.supports].append(piece)
+    total = _weight_of_evidence(sides[True]) - _weight_of_evidence(sides[False])
     return min(MOST, max(LEAST, 1 / (1 + math.exp(-max(-50.0, min(50.0, total))))))
+
+
+def strongest(pieces: Iterable[Piece]) -> list[Piece]:
+    """Return the `COUNTED` strongest of pieces, the strongest first."""
+    return _by_strength(pieces)[:COUNTED]
 
 
 def attenuated(reliability: float, *conditions: float) -> float:
@@ -92,12 +108,35 @@ def attenuated(reliability: float, *conditions: float) -> float:
     return 0.5 + (reliability - 0.5) * math.prod(conditions)
 
 
-def _weight_of_evidence(group: list[Piece]) -> float:
-    n = math.fsum(piece.weight for piece in group)
-    if n == 0:
-        return 0.0
-    total = math.fsum(piece.weight * _log_odds(piece.probability) for piece in group)
-    return total / (1 + max(0.0, n - 1) * CORRELATION)
+def derived(reliability: float, *conditions: float) -> float:
+    """Return how probable is what a method made of `conditions`, all of which it needs.
+
+    It is never more probable than the least of them: a conjunction is not.
+
+    Example:
+        >>> round(derived(0.9, 0.9), 3), round(derived(0.8, 0.9, 0.9), 3), derived(0.9, 0.6)
+        (0.86, 0.743, 0.6)
+    """
+    return min(attenuated(reliability, *conditions), *conditions, 1.0)
+
+
+def _weight_of_evidence(pieces: Iterable[Piece]) -> float:
+    """Return the log odds that pieces add up to which all speak for one side."""
+    total, counted = 0.0, list[Piece]()
+    for piece in _by_strength(pieces):
+        before = math.fsum(other.weight for other in counted if piece.shares(other))
+        total += _log_odds(piece.probability) * (_effective(before + piece.weight) - _effective(before))
+        counted.append(piece)
+    return total
+
+
+def _by_strength(pieces: Iterable[Piece]) -> list[Piece]:
+    return sorted(pieces, key=lambda p: (-_log_odds(p.probability), p.group, p.name, p.weight))
+
+
+def _effective(n: float) -> float:
+    """Return how many independent pieces `n` are worth that share their errors."""
+    return n / (1 + max(0.0, n - 1) * CORRELATION)
 
 
 def _log_odds(probability: float) -> float:

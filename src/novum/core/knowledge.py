@@ -249,13 +249,17 @@ def item_id(
     value: Quantity | None,
     text: str = "",
     object: str = "",
+    source: str = "",
 ) -> str:
     """Return the content id of an item, ``K-`` and 16 hexadecimal characters.
 
-    `text` takes part only where there is no value.
+    `text` takes part only where there is no value. `source` is the hash of the bytes that it was read from:
+    what two sources say is two items, and what one says twice is one, whatever its file is called.
     """
     body = [subject, relation, conditions, method]
     body.append(value.model_dump(mode="json") if value is not None else text)
     if object:
         body.append(object)
+    if source:
+        body.append({"source": source})
     return f"K-{digest(body)[:16]}"

@@ -2,10 +2,11 @@
 
 import math
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from novum.core.digest import canonical_json, digest
+from novum.core.judgement import noise_floor
 from novum.core.knowledge import KnowledgeItem
 from novum.core.quantity import base_units
 from novum.knowledge_base.rows import timestamp, tool_of
@@ -20,13 +21,31 @@ because somebody left its uncertainty out."""
 COMPARED = 200
 """The latest items about one thing with which a new one is compared."""
 
+REPLICATES = 2_000
+"""The latest results of one method from which its spread is taken."""
+
 
 def topic(item: KnowledgeItem) -> str:
     """Return the id of what an item speaks of: its subject, relation, object and conditions."""
     return f"X-{digest([item.subject, item.relation, item.object, item.conditions])[:16]}"
 
 
-def difference(one: KnowledgeItem, other: KnowledgeItem, *, replicates: bool = True) -> float | None:
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """An active item that speaks of the same as another one, at the same time."""
+
+    id: str
+    apart: float
+    """By how many standard deviations the two differ, replicates not at all; see `difference`."""
+    agrees: bool
+    """It states the same: within `SIGMAS`, where replicates are held against each other like any others."""
+    source: str
+    method: str
+
+
+def difference(
+    one: KnowledgeItem, other: KnowledgeItem, *, replicates: bool = True, noise: float | None = None
+) -> float | None:
     """Return by how many standard deviations two items about one thing differ.
 
     Infinite where one denies what the other states. None where they cannot be compared: a number and no
@@ -37,22 +56,52 @@ def difference(one: KnowledgeItem, other: KnowledgeItem, *, replicates: bool = T
         one: an item.
         other: another item with the same subject, relation, object and conditions.
         replicates: whether results of one method and tool are replicates. They are none where one of them
-            is in doubt and the other is its test; then `ASSUMED_SPREAD` holds for them as for any others.
+            is in doubt and the other is its test; then `noise` holds for them, or `ASSUMED_SPREAD`.
+        noise: the standard deviation of results of one method and tool that state none, in base units; see
+            `replicate_spread`. None where it is not known.
     """
     if not _meet(one, other):
         return None
-    return _compare(_reading(one), _reading(other), replicates=replicates)
+    return _compare(_reading(one), _reading(other), replicates=replicates, noise=noise)
+
+
+def replicate_spread(connection: sqlite3.Connection, item: KnowledgeItem) -> float | None:
+    """Return the pooled standard deviation of replicates by the method and tool of an item, in base units.
+
+    Replicates are active results of one property of one thing under the same conditions, that state no
+    spread of their own. The latest `REPLICATES` results count. None where nothing was measured twice.
+    """
+    own = _reading(item)
+    if own.unit is None or not any(own.source):
+        return None
+    groups: dict[tuple[str, str, str], list[float]] = {}
+    for row in connection.execute(
+        "SELECT subject, conditions, object, base_value FROM items "
+        "WHERE relation = ? AND method = ? AND tool = ? AND base_unit = ? AND base_std IS NULL "
+        "AND +until IS NULL AND +status = 'active' ORDER BY seq DESC LIMIT ?",
+        (item.relation, *own.source, own.unit, REPLICATES),
+    ):
+        key = (row["subject"], row["conditions"], row["object"])
+        groups.setdefault(key, []).append(row["base_value"])
+    return noise_floor(groups.values())
 
 
 def peers(connection: sqlite3.Connection, item: KnowledgeItem) -> Iterator[tuple[str, float]]:
-    """Yield the active items that speak of the same as `item` at the same time, and their `difference`.
+    """Yield the active items that speak of the same as `item` at the same time, and their `difference`."""
+    return ((peer.id, peer.apart) for peer in compared(connection, item))
 
-    The latest `COMPARED` of them. Of items without a value, only those that deny it.
+
+def compared(connection: sqlite3.Connection, item: KnowledgeItem) -> Iterator[Peer]:
+    """Yield the active items that speak of the same as `item` at the same time.
+
+    The latest `COMPARED` of them. Two items without a value say the same only where they name the same
+    object; without one, only those that deny `item` are its peers.
     """
     start, end = timestamp(item.valid_from), timestamp(item.valid_to)
     own = _reading(item)
+    both = item.value is not None or bool(item.object)
     for row in connection.execute(
-        "SELECT id, base_value, base_std, base_unit, method, tool, negative FROM items "
+        "SELECT id, base_value, base_std, base_unit, method, source, tool, negative FROM items "
         "WHERE subject = ? AND relation = ? AND conditions = ? AND has_value = ? AND negative IN (?, ?) "
         "AND object = ? AND +until IS NULL AND +status = 'active' AND id <> ? "
         "AND (? IS NULL OR valid_to IS NULL OR valid_to > ?) "
@@ -60,15 +109,45 @@ def peers(connection: sqlite3.Connection, item: KnowledgeItem) -> Iterator[tuple
         "ORDER BY seq DESC LIMIT ?",
         (
             *(item.subject, item.relation, canonical_json(item.conditions), int(item.value is not None)),
-            *((0, 1) if item.value is not None else (int(not item.negative),) * 2),
+            *((0, 1) if both else (int(not item.negative),) * 2),
             *(item.object, item.id, start, start, end, end, COMPARED),
         ),
     ):
         source = (row["method"], row["tool"])
         base = (row["base_value"], row["base_std"], row["base_unit"])
-        apart = _compare(own, _Reading(*base, source, bool(row["negative"])))
-        if apart is not None:
-            yield row["id"], apart
+        other = _Reading(*base, source, bool(row["negative"]))
+        apart = _compare(own, other)
+        if apart is None:
+            continue
+        strictly = _compare(own, other, replicates=False)
+        agrees = own.negative is other.negative and strictly is not None and strictly <= SIGMAS
+        yield Peer(row["id"], apart, agrees, row["source"], row["method"])
+
+
+def companions(connection: sqlite3.Connection, ids: Collection[str]) -> list[str]:
+    """Return the active items that speak of the same as any of `ids`, these included where others do.
+
+    What agrees with an item bears on its belief, so that all of them feel it when one comes or falls.
+    """
+    topics = connection.execute(
+        "SELECT DISTINCT subject, relation, conditions, has_value, negative, object FROM items "
+        "WHERE until IS NULL AND id IN (SELECT value FROM json_each(?)) AND (has_value = 1 OR object <> '')",
+        (canonical_json(list(ids)),),
+    ).fetchall()
+    given, found = set(ids), dict[str, None]()
+    for topic_ in topics:
+        rows = connection.execute(
+            "SELECT id, source, campaign FROM items WHERE subject = ? AND relation = ? "
+            "AND conditions = ? AND has_value = ? AND negative = ? AND object = ? "
+            "AND +until IS NULL AND +status = 'active' ORDER BY seq DESC LIMIT ?",
+            (*topic_, COMPARED + 1),
+        ).fetchall()
+        active = [row["id"] for row in rows]
+        # Rows of one file say nothing about each other.
+        several = any(row["campaign"] for row in rows) or len({row["source"] for row in rows}) > 1
+        if several or not given.issuperset(active):
+            found.update(dict.fromkeys(active))
+    return list(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +168,9 @@ def _reading(item: KnowledgeItem) -> _Reading:
     return _Reading(value, std, unit, (p.method, tool_of(p.tool, p.tool_version)), item.negative)
 
 
-def _compare(one: _Reading, other: _Reading, *, replicates: bool = True) -> float | None:
+def _compare(
+    one: _Reading, other: _Reading, *, replicates: bool = True, noise: float | None = None
+) -> float | None:
     if one.value is None and other.value is None:
         return math.inf if one.negative is not other.negative else 0.0
     if one.value is None or other.value is None or one.unit != other.unit:
@@ -100,12 +181,15 @@ def _compare(one: _Reading, other: _Reading, *, replicates: bool = True) -> floa
     apart = abs(one.value - other.value)
     if apart == 0:
         return 0.0
-    spread = math.hypot(_spread(one.value, one.std), _spread(other.value, other.std))
+    known = noise if same_source else None
+    spread = math.hypot(_spread(one.value, one.std, known), _spread(other.value, other.std, known))
     return apart / spread if spread else math.inf
 
 
-def _spread(value: float, std: float | None) -> float:
-    return abs(value) * ASSUMED_SPREAD if std is None else std
+def _spread(value: float, std: float | None, noise: float | None) -> float:
+    if std is not None:
+        return std
+    return abs(value) * ASSUMED_SPREAD if noise is None else noise
 
 
 def _meet(one: KnowledgeItem, other: KnowledgeItem) -> bool:

@@ -1,15 +1,19 @@
 """What the knowledge base says of an item: how far to believe it, and how good it is as data."""
 
+import json
 import math
 import sqlite3
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from novum.core.access import strictest
-from novum.core.belief import Piece, attenuated, confidence
+from novum.core.belief import Piece, confidence, derived, strongest
 from novum.core.digest import canonical_json
 from novum.core.errors import EvidenceError
+from novum.core.goals import POOL
 from novum.core.knowledge import (
     CARRYING,
     LEDGER,
@@ -18,10 +22,13 @@ from novum.core.knowledge import (
     EvidenceRole,
     ItemStatus,
     KnowledgeItem,
+    Level,
+    Provenance,
 )
 from novum.core.quality import assess
 from novum.core.science import Origin
-from novum.knowledge_base.agreement import peers
+from novum.knowledge_base.agreement import Peer, compared
+from novum.knowledge_base.ancestry import Ancestor, Ancestry, ancestor
 from novum.knowledge_base.track import TrackRecord
 
 PRIORS = {Origin.MEASURED: 0.9, Origin.SIMULATED: 0.8, Origin.SYNTHETIC: 0.5}
@@ -38,15 +45,32 @@ NEEDED = frozenset({EvidenceRole.DERIVED_FROM, EvidenceRole.ANALYSED_WITH})
 """Evidence without which an item says nothing: what it is made of, and with."""
 
 
+SHOWN = frozenset({EvidenceRole.MEASURED_BY, EvidenceRole.SIMULATED_BY})
+"""Evidence that an item is a result of."""
+
+PEERS_OF_A_METHOD = 8
+"""Agreeing results of one method that count: more of them hardly add anything."""
+
+_NOTHING_SAID = 0.5
+
+
 class Appraiser:
     """Computes confidence and quality of items, within one transaction.
 
-    - What measured or simulated an item is a piece of evidence for it, as reliable as its method.
+    - What measured or simulated an item is a piece of evidence for it, as reliable as its method. The same
+      call of a tool, found again, is no further piece.
+    - An active item about the same thing that agrees, and comes from another source, is a piece: as reliable
+      as its own method made it, whatever is believed of it, so that two that agree do not lift each other
+      in turns.
     - What supports or refutes it is a piece that is right as probably as it is true itself.
-    - What is derived, or analysed with something, is right where its method is, and all that is true.
-    - What has no other evidence is one piece for itself, as reliable as its method or source.
+    - What is derived, or analysed with something, is right where its method is, and all that is true; it is
+      never more probable by that than the least of it.
+    - What has no other evidence is one piece for itself, as reliable as its method or source. An insight
+      that is supported is believed for its support alone.
 
-    What is stale, superseded or retracted says nothing. `novum.core.belief` combines the pieces.
+    What is stale, superseded or retracted says nothing, and so does a link that closes a circle: what rests
+    on an item cannot carry it. `novum.core.belief` combines the pieces; those that rest on one thing share
+    its errors.
 
     Args:
         connection: the transaction.
@@ -66,64 +90,187 @@ class Appraiser:
         Raises:
             EvidenceError: it claims to be measured, and rests on what was not.
         """
-        known = self._known(item)
+        behind = Ancestry(self._connection, ancestor(item))
+        known = behind.read({e.target for e in item.evidence} - {item.id})
         carrying = [known[e.target] for e in item.evidence if e.role in CARRYING and e.target in known]
         if item.origin is Origin.MEASURED:
             _check_origin(item, known)
+        comparable = item.value is not None or bool(item.object)
+        peers = list(compared(self._connection, item)) if comparable else []
         update: dict[str, Any] = {
-            "confidence": self._confidence(item, known),
-            "quality": assess(item, now=self._now, deviation=self._deviation(item)),
-            "access": strictest(item.access, *(Access(row["access"]) for row in carrying)),
+            "confidence": confidence(_Weighing(self._connection, self._track, item, behind, known)(peers)),
+            "quality": assess(item, now=self._now, deviation=_deviation(item, peers)),
+            "access": strictest(item.access, *(Access(found.access) for found in carrying)),
         }
-        fallen = [row["id"] for row in carrying if row["status"] != ItemStatus.ACTIVE]
+        fallen = [found.id for found in carrying if found.status is not ItemStatus.ACTIVE]
         if fallen and item.status is ItemStatus.ACTIVE:
             reason = f"it rests on {fallen[0]}, which has fallen"
             update |= {"status": ItemStatus.STALE, "status_reason": reason}
         return item.model_copy(update=update)
 
-    def _deviation(self, item: KnowledgeItem) -> float | None:
-        """Return by how many standard deviations an item differs from others about the same, if any."""
-        if item.value is None:
-            return None
-        apart = [z for _, z in peers(self._connection, item)]
-        return math.sqrt(math.fsum(z * z for z in apart) / len(apart)) if apart else None
 
-    def _confidence(self, item: KnowledgeItem, known: dict[str, sqlite3.Row]) -> float:
-        method = item.provenance.method or item.provenance.source
-        own = self._track.reliability(method, prior=prior(item.origin, item.data_class)).mean
-        needed = [
-            _standing(known[link.target])
-            for link in item.evidence
-            if link.role in NEEDED and link.target in known
+class _Weighing:
+    """Finds the pieces of evidence for and against one item."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        track: TrackRecord,
+        item: KnowledgeItem,
+        behind: Ancestry,
+        known: Mapping[str, Ancestor],
+    ) -> None:
+        self._connection = connection
+        self._track = track
+        self._item = item
+        self._own = ancestor(item)
+        self._behind = behind
+        self._known = known
+        self._circular = behind.circular(known)
+        self._grounds: dict[str, float] = {}
+
+    def __call__(self, peers: Collection[Peer]) -> list[Piece]:
+        """Return the pieces; only the strongest, where there are many."""
+        own, others = strongest(self._results()), [*self._linked(), *self._agreeing(peers)]
+        if len(own) + len(others) < 2:
+            return [*own, *others]
+        sides = ([p for p in others if p.supports], [p for p in others if not p.supports])
+        carrying = {
+            root
+            for target, role in self._own.evidence
+            if role in CARRYING and role is not EvidenceRole.SUPPORTS
+            for root in (target, *self._behind.behind(target))
+        }
+        mine = frozenset({self._item.id, *carrying}) if others else frozenset[str]()
+        return [replace(piece, roots=mine) for piece in own] + [
+            replace(piece, roots=self._behind.behind(piece.name) | {piece.name})
+            for side in sides
+            for piece in strongest(side)
         ]
-        own = attenuated(own, *needed)
-        pieces: list[Piece] = []
-        for link in item.evidence:
-            supports = link.role is not EvidenceRole.REFUTES
-            row = known.get(link.target)
-            if link.role in (EvidenceRole.MEASURED_BY, EvidenceRole.SIMULATED_BY):
-                held = own if row is None else attenuated(own, _standing(row))
-                pieces.append(Piece(method, held, link.weight))
-            elif link.role in (EvidenceRole.SUPPORTS, EvidenceRole.REFUTES):
-                if row is None:
-                    if link.target.startswith(LEDGER):
-                        pieces.append(Piece(method, own, link.weight, supports))
-                    continue  # an item of somewhere else, about which nothing is known
-                pieces.append(Piece(row["method"] or row["source"], _standing(row), link.weight, supports))
-        if not pieces or needed:
-            pieces.append(Piece(method, own))
-        return confidence(pieces)
 
-    def _known(self, item: KnowledgeItem) -> dict[str, sqlite3.Row]:
-        targets = sorted({e.target for e in item.evidence if not e.target.startswith(LEDGER)} - {item.id})
-        if not targets:
-            return {}
+    def _results(self) -> list[Piece]:
+        """Return what the item says for itself: its results, or its own word."""
+        item, voice = self._item, self._own.voice
+        needed = [e.target for e in item.evidence if e.role in NEEDED and e.target in self._known]
+        conditions = [self._known[target].standing for target in needed]
+        right = self._reliability(self._own)
+        if self._circular.intersection(needed) or not all(conditions):
+            right = _NOTHING_SAID
+        elif min(conditions, default=1.0) < _NOTHING_SAID:
+            # What is made of something that is probably false is probably false itself.
+            return [Piece(voice, 1 - min(conditions), supports=False, name=item.id)]
+        else:
+            right = derived(right, *conditions)
+        shown = [e for e in item.evidence if e.role in SHOWN]
+        pieces = []
+        repeated = self._repeated()
+        for link in shown:
+            found = self._known.get(link.target)
+            p = right
+            if found is not None:
+                p = _NOTHING_SAID if link.target in self._circular else derived(right, found.standing)
+            weight = 0.0 if link.target in repeated else link.weight
+            pieces.append(Piece(voice, p, weight, name=item.id))
+        judged = any(e.role in (EvidenceRole.SUPPORTS, EvidenceRole.REFUTES) for e in item.evidence)
+        if not shown and (needed or not (judged and item.level is Level.INSIGHT)):
+            pieces.append(Piece(voice, right, name=item.id))
+        return pieces
+
+    def _linked(self) -> Iterator[Piece]:
+        """Yield what others say of the item."""
+        for link in self._item.evidence:
+            if link.role not in (EvidenceRole.SUPPORTS, EvidenceRole.REFUTES):
+                continue
+            supports = link.role is EvidenceRole.SUPPORTS
+            found = self._known.get(link.target)
+            if found is not None:
+                p = found.standing
+                if link.target in self._circular:
+                    # It may still doubt by its own word what it rests on, but not carry it.
+                    p = _NOTHING_SAID if supports else self._grounded(found)
+                yield Piece(found.voice, p, link.weight, supports, name=found.id)
+            elif link.target.startswith(LEDGER):
+                p = self._reliability(self._own)
+                yield Piece(self._own.voice, p, link.weight, supports, name=link.target)
+
+    def _agreeing(self, peers: Iterable[Peer]) -> Iterator[Piece]:
+        """Yield what was found out about the same thing elsewhere, and agrees."""
+        linked = {link.target for link in self._item.evidence}
+        agreeing = sorted(peer.id for peer in peers if peer.agrees and peer.id not in linked)
+        if not agreeing:
+            return
+        heard = {_origin_of(self._item.provenance, self._item.origin)}
+        n = Counter[str]()
+        below = self._behind.behind(self._item.id)
+        found = self._behind.read(agreeing)
+        for id, where in self._origins(agreeing).items():
+            peer = found[id]
+            if where in heard or n[peer.voice] >= PEERS_OF_A_METHOD:
+                continue
+            if id in below or self._item.id in self._behind.behind(id):
+                continue
+            heard.add(where)
+            n[peer.voice] += 1
+            yield Piece(peer.voice, self._grounded(peer), name=id)
+
+    def _origins(self, ids: Collection[str]) -> dict[str, str]:
         rows = self._connection.execute(
-            "SELECT id, method, source, origin, data_class, confidence, status, access FROM items "
-            "WHERE until IS NULL AND id IN (SELECT value FROM json_each(?))",
-            (canonical_json(targets),),
+            "SELECT id, json_extract(payload, '$.provenance') AS made, origin "
+            "FROM items JOIN bodies USING (seq) "
+            "WHERE until IS NULL AND id IN (SELECT value FROM json_each(?)) ORDER BY id",
+            (canonical_json(list(ids)),),
         )
-        return {row["id"]: row for row in rows}
+        return {
+            row["id"]: _origin_of(Provenance.model_validate_json(row["made"]), Origin(row["origin"]))
+            for row in rows
+        }
+
+    def _repeated(self) -> set[str]:
+        """Return the records of ledgers that hold a call which another one holds already.
+
+        Every version of the item names the call that it was found by.
+        """
+        item = self._item
+        records = [e for e in item.evidence if e.role in SHOWN and e.target.startswith(LEDGER)]
+        if len(records) < 2 or not _is_calculated(item.provenance, item.origin):
+            return set()
+        calls: dict[str, str] = {}
+        versions = self._connection.execute(
+            "SELECT json_extract(payload, '$.provenance.call_key') AS call, "
+            "json_extract(payload, '$.evidence') AS evidence "
+            "FROM items JOIN bodies USING (seq) WHERE id = ? ORDER BY seq",
+            (item.id,),
+        )
+        for row in versions:
+            for link in json.loads(row["evidence"]):
+                calls.setdefault(link["target"], row["call"])
+        seen: set[str] = set()
+        repeated: set[str] = set()
+        for link in sorted(records, key=lambda e: -e.weight):
+            call = calls.get(link.target, item.provenance.call_key)
+            if call and call in seen:
+                repeated.add(link.target)
+            seen.add(call)
+        return repeated
+
+    def _grounded(self, found: Ancestor) -> float:
+        """Return how probably an item is right by its own method and what it is made of.
+
+        What others say for or against any of it does not count, so that belief does not circulate.
+        """
+        if found.status is not ItemStatus.ACTIVE:
+            return 0.0
+        if found.id not in self._grounds:
+            self._grounds[found.id] = _NOTHING_SAID  # what is made of itself says nothing
+            made_of = (t for t, role in found.evidence if role in NEEDED or role in SHOWN)
+            conditions = [self._grounded(part) for part in self._behind.read(made_of).values()]
+            right = derived(self._reliability(found), *conditions) if all(conditions) else _NOTHING_SAID
+            self._grounds[found.id] = right
+        return self._grounds[found.id]
+
+    def _reliability(self, found: Ancestor) -> float:
+        expected = prior(found.origin, found.data_class)
+        return self._track.reliability(found.voice, prior=expected).mean
 
 
 def prior(origin: Origin, data_class: DataClass) -> float:
@@ -143,19 +290,35 @@ def shut(before: KnowledgeItem, after: KnowledgeItem) -> bool:
     return (before.status, before.access) != (after.status, after.access)
 
 
-def _standing(row: sqlite3.Row) -> float:
-    """Return how probably another item is true, as evidence for this one."""
-    return float(row["confidence"]) if row["status"] == ItemStatus.ACTIVE else 0.0
+def _deviation(item: KnowledgeItem, peers: Collection[Peer]) -> float | None:
+    """Return by how many standard deviations an item differs from others about the same, if any."""
+    if item.value is None or not peers:
+        return None
+    return math.sqrt(math.fsum(peer.apart**2 for peer in peers) / len(peers))
 
 
-def _check_origin(item: KnowledgeItem, known: Mapping[str, sqlite3.Row]) -> None:
+def _is_calculated(made: Provenance, origin: Origin) -> bool:
+    """Say whether one call gives one answer, however often it is made: a reading of a table does, too."""
+    return bool(made.call_key) and (origin is not Origin.MEASURED or made.tool == POOL)
+
+
+def _origin_of(made: Provenance, origin: Origin) -> str:
+    """Return what tells two findings apart: the bytes or the call that they are from, or who said them."""
+    if made.content_hash:
+        return made.content_hash
+    if _is_calculated(made, origin):
+        return made.call_key
+    return canonical_json([made.source, made.method])
+
+
+def _check_origin(item: KnowledgeItem, known: Mapping[str, Ancestor]) -> None:
     """Refuse a measurement that was computed from what is none."""
     for link in item.evidence:
         if link.role is EvidenceRole.SIMULATED_BY:
             raise EvidenceError(f"{item.id} ({item.text}) is called measured, and was simulated")
-        row = known.get(link.target)
-        if link.role is EvidenceRole.DERIVED_FROM and row is not None and row["origin"] != Origin.MEASURED:
+        found = known.get(link.target)
+        if link.role is EvidenceRole.DERIVED_FROM and found and found.origin is not Origin.MEASURED:
             raise EvidenceError(
                 f"{item.id} ({item.text}) is called measured, and is derived from {link.target}, which is "
-                f"{row['origin']}"
+                f"{found.origin}"
             )

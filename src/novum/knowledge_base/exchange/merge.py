@@ -291,8 +291,10 @@ def _fits_id(item: KnowledgeItem) -> bool:
             method=item.provenance.method,
             value=item.value,
             object=object,
+            source=source,
         )
         for object in ("", item.object)  # most of what makes ids leaves the object out
+        for source in {"", item.provenance.content_hash}
     }
 
 

@@ -103,6 +103,7 @@ class ItemMaker:
                 method=about.method,
                 value=draft.value,
                 text=text,
+                source=self._task.source.sha256,
             ),
             level=about.level or draft.level or measured,
             data_class=draft.data_class,

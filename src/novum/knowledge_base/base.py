@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Self, TypedDict, Unpack
 
 from novum.core.forecasts import Calibration, Forecast, calibrate
-from novum.core.knowledge import Access, EvidenceRole, ItemStatus, KnowledgeItem, Level
+from novum.core.knowledge import Access, EvidenceRole, KnowledgeItem, Level
 from novum.knowledge_base import differences, links, retraction, track
 from novum.knowledge_base.audit import Audit, audit
 from novum.knowledge_base.bias import Bias, make_up, mean_quality
@@ -160,11 +160,19 @@ class KnowledgeBase:
         with recording(self.items) as recorder:
             return recorder.link(source, role, target, weight)
 
-    def retract(self, id: str, *, reason: str) -> retraction.Withdrawal:
+    def retract(
+        self, id: str, *, reason: str, progress: retraction.Progress = retraction.no_progress
+    ) -> retraction.Withdrawal:
         """Take an item back, and make stale what rests on it; return both.
 
         What is stale is left out of searches and of what campaigns build on, until it has been examined
-        again. Nothing is deleted.
+        again. What the item had superseded, and nothing else does, stands again. Nothing is deleted. All
+        of it is written, or nothing; others that want to write wait meanwhile.
+
+        Args:
+            id: the item.
+            reason: why; it stays with the item.
+            progress: is told how many of how many dependants have been dealt with.
 
         Raises:
             NotFoundError: there is no such item.
@@ -172,10 +180,7 @@ class KnowledgeBase:
             UsageError: no reason is given.
         """
         with recording(self.items) as recorder:
-            taken = retraction.withdraw(recorder.writer, id, ItemStatus.RETRACTED, reason)
-            if taken.new:
-                recorder.appraise_above([id])
-            return taken
+            return recorder.retract(id, reason, progress=progress)
 
     def reinstate(self, id: str, *, reason: str) -> list[KnowledgeItem]:
         """Make an item active again, and what was stale for want of it alone; return all of them.
@@ -186,10 +191,9 @@ class KnowledgeBase:
             UsageError: no reason is given.
         """
         with recording(self.items) as recorder:
-            again = retraction.reinstate(recorder.writer, id, reason)
-            recorder.appraise([item.id for item in again])
-            recorder.appraise_above([id])
-            return list(recorder.writer.heads([item.id for item in again]).values())
+            again = recorder.reinstate(id, reason)
+            heads = recorder.writer.heads(again)
+            return [heads[id] for id in again]
 
     def amend(self, id: str, *, reason: str, **changes: Unpack[Amendments]) -> KnowledgeItem:
         """Change who may see an item, when it was true or when it is to be reviewed; return it as it is now.

@@ -84,7 +84,7 @@ class Conflict:
 
 
 def detect(writer: Writer, items: Iterable[KnowledgeItem]) -> list[str]:
-    """Record the conflicts that new items are in; return the ids of the conflicts, each once."""
+    """Record the conflicts that new items are in; return the ids of those items."""
     found: dict[str, None] = {}
     chain = Chain(writer.connection, "disagreements")
     for item in items:
@@ -93,8 +93,8 @@ def detect(writer: Writer, items: Iterable[KnowledgeItem]) -> list[str]:
         apart = [(z, id) for id, z in peers(writer.connection, item) if z > SIGMAS]
         if not apart:
             continue
+        found[item.id] = None
         id = topic(item)
-        found[id] = None
         worst = max(apart)
         rows = writer.rows("SELECT item FROM disagreements WHERE conflict = ?", (id,))
         known = {row["item"] for row in rows}
@@ -214,7 +214,12 @@ def _conflict(rows: Rows, id: str, members: Sequence[str], since: str) -> Confli
     active = [item for item in items if item.status is ItemStatus.ACTIVE]
     apart = [z for a, b in combinations(active, 2) if (z := difference(a, b)) is not None]
     largest = max(apart, default=0.0)
-    decided = resolution is not None and {item.id for item in active} <= set(resolution.members)
+    # Where one was chosen and another stands again, what was decided does not hold any more.
+    decided = (
+        resolution is not None
+        and resolution.winner is None
+        and {item.id for item in active} <= set(resolution.members)
+    )
     return Conflict(
         id=id,
         items=items,
@@ -256,7 +261,10 @@ def _choose(
     if winner is not None:
         raise UsageError(f"rule {rule.value!r} finds the item itself; only a person names one")
     ranked = sorted(((_rank(rows, item, rule), item) for item in items), key=lambda pair: pair[0])
-    (second, other), (best, chosen) = ranked[-2:]
+    best, chosen = ranked[-1]
+    # What agrees with it is no rival, however high it ranks.
+    rivals = [(rank, item) for rank, item in ranked[:-1] if (difference(chosen, item) or 0) > SIGMAS]
+    second, other = (rivals or ranked[:-1])[-1]
     if best == second:
         raise UsageError(f"rule {rule.value!r} does not decide: {chosen.id} and {other.id} are equal in it")
     why = f"{chosen.id} stands by {rule.value}: {_said(best)} against {_said(second)} of {other.id}"

@@ -1,24 +1,33 @@
 """Recording findings: each is appraised, held against what is known, and felt by what rests on it."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 
+from novum.core.digest import canonical_json
 from novum.core.errors import UsageError
-from novum.core.knowledge import CARRYING, Evidence, EvidenceRole, ItemStatus, KnowledgeItem
+from novum.core.knowledge import Evidence, EvidenceRole, ItemStatus, KnowledgeItem
 from novum.knowledge_base import conflicts
-from novum.knowledge_base.agreement import SIGMAS, difference
+from novum.knowledge_base.agreement import SIGMAS, companions, difference, replicate_spread
 from novum.knowledge_base.appraisal import Appraiser, moved, shut
 from novum.knowledge_base.items import Items
 from novum.knowledge_base.links import impact
-from novum.knowledge_base.retraction import get, reinstate, superseded, withdraw
+from novum.knowledge_base.retraction import (
+    FELT,
+    Progress,
+    Withdrawal,
+    chunks,
+    get,
+    no_progress,
+    reinstate,
+    withdraw,
+)
+from novum.knowledge_base.rows import to_item
+from novum.knowledge_base.standing import found_again, settle, take_up_again
 from novum.knowledge_base.writer import Writer
 
 ROUNDS = 10
 """How often a change of confidence is passed on along links that form a circle."""
-
-_FELT = CARRYING | {EvidenceRole.REFUTES}
-"""The roles through which an item feels a change of what they lead to."""
 
 
 class Recorder:
@@ -35,15 +44,28 @@ class Recorder:
         if measured_again:
             for item in new:
                 self._examine(item)
-        for item in new:
-            for target in superseded(item):
-                if self.writer.head(target) is not None:
-                    reason = f"{item.id} supersedes it"
-                    withdraw(self.writer, target, ItemStatus.SUPERSEDED, reason)
-                    self.appraise_above([target])
-        conflicts.detect(self.writer, new)
-        self.appraise_above([item.id for item in new])
+        self.follow_up([(item, self._before(item)) for item in new])
         return [item.id for item, _ in found]
+
+    def follow_up(self, found: Sequence[tuple[KnowledgeItem, KnowledgeItem | None]]) -> None:
+        """Draw the consequences of what was recorded: supersession, conflicts, and what feels either.
+
+        Args:
+            found: the latest versions of items that are new or have changed; for what is withdrawn, with
+                what it was before, so that new evidence can be told from old.
+        """
+        ids = [item.id for item, _ in found]
+        stand: list[str] = []
+        for chunk in chunks(ids):
+            stand += settle(self.writer, chunk)
+        contradicted = conflicts.detect(self.writer, self._active(item for item, _ in found))
+        stand += take_up_again(self.writer, contradicted)
+        for item, before in found:
+            if before is not None:
+                stand += found_again(self.writer, item.id, before)
+        conflicts.detect(self.writer, self.writer.heads(stand).values())
+        self.appraise(stand)
+        self.appraise_above(list(dict.fromkeys([*ids, *stand])))
 
     def link(self, source: str, role: EvidenceRole, target: str, weight: float) -> KnowledgeItem:
         """Record that `source` stands in a role to `target`. See `KnowledgeBase.link`."""
@@ -54,11 +76,27 @@ class Recorder:
         others = tuple(e for e in item.evidence if (e.target, e.role) != (target, role))
         appraised = self._appraiser(item.model_copy(update={"evidence": (*others, link)}))
         linked, _ = self.writer.revise(appraised)
-        if role is EvidenceRole.SUPERSEDES and self.writer.head(target) is not None:
-            withdraw(self.writer, target, ItemStatus.SUPERSEDED, f"{source} supersedes it")
-            self.appraise_above([target])
-        self.appraise_above([source])
-        return linked
+        self.follow_up([(linked, item)])
+        return get(self.writer, source)
+
+    def retract(self, id: str, reason: str, *, progress: Progress = no_progress) -> Withdrawal:
+        """Take an item back. See `KnowledgeBase.retract`."""
+        taken = withdraw(self.writer, id, ItemStatus.RETRACTED, reason, progress=progress)
+        if taken.new:
+            again = settle(self.writer, [id])
+            self.appraise(again)
+            self.appraise_above([id], settled=taken.settled)
+            self.appraise_above(again)
+        return taken
+
+    def reinstate(self, id: str, reason: str) -> list[str]:
+        """Make an item active again; return all that is. See `KnowledgeBase.reinstate`."""
+        again = reinstate(self.writer, id, reason)
+        self.appraise(again)
+        superseded = settle(self.writer, [id])
+        self.appraise(superseded)
+        self.appraise_above([id, *superseded])
+        return again
 
     def amend(self, id: str, reason: str, changes: Mapping[str, object]) -> KnowledgeItem:
         """Change what a person may change of an item. See `KnowledgeBase.amend`."""
@@ -77,43 +115,84 @@ class Recorder:
 
         What is superseded or retracted stays as it was when it was taken back.
         """
-        return [after.id for _, after in self._appraise(ids)]
+        return [id for id, _ in self._appraise(ids)]
 
-    def appraise_above(self, ids: Collection[str]) -> None:
+    def appraise_above(self, ids: Collection[str], *, settled: Collection[str] = ()) -> None:
         """Pass a change of `ids` on to all that feels it, among them as well.
 
         Who may see an item and whether it is stale go as far as the links do: both only ever close, so that
         this comes to an end. What circles do to confidence may not, and is left after `ROUNDS`.
+
+        Args:
+            ids: the items.
+            settled: ids of those above them that have been appraised with the change.
         """
-        above = [dependant.id for dependant in impact(self.writer.rows, ids, roles=_FELT)]
-        felt = [*self._feeling(ids, {*ids, *above}), *above]
+        felt = [id for id in self._above(ids) if id not in settled]
         for n in count(1):
             changes = self._appraise(felt)
-            if not changes or (n >= ROUNDS and not any(shut(*change) for change in changes)):
+            if not changes or (n >= ROUNDS and not any(closed for _, closed in changes)):
                 return
+            if settled:
+                felt, settled = self._above([id for id, _ in changes]), ()
 
-    def _appraise(self, ids: Collection[str]) -> list[tuple[KnowledgeItem, KnowledgeItem]]:
-        """Appraise items in the order of `ids`; return those that moved, before and after."""
-        heads = self.writer.heads(ids)
+    def _above(self, ids: Collection[str]) -> list[str]:
+        """Return the ids of what feels a change of `ids`, nearest first."""
+        above = [dependant.id for dependant in impact(self.writer.rows, ids, roles=FELT)]
+        # What agrees with any of these bears on its belief, and this on that of what rests on it.
+        beside = companions(self.writer.connection, [*ids, *above])
+        further = [dependant.id for dependant in impact(self.writer.rows, beside, roles=FELT)]
+        return [*self._feeling(ids, {*ids, *above}), *above, *beside, *further]
+
+    def _appraise(self, ids: Collection[str]) -> list[tuple[str, bool]]:
+        """Appraise items in the order of `ids`; return those that moved, and whether each was shut."""
         changes = []
         # In this order, so that one walk from the nearest on takes a change along a chain of any length.
-        for item in (heads[id] for id in dict.fromkeys(ids) if id in heads):
-            if item.status in (ItemStatus.SUPERSEDED, ItemStatus.RETRACTED):
-                continue
-            again = self._appraiser(item)
-            if moved(item, again):
-                self.writer.revise(again)
-                changes.append((item, again))
+        for chunk in chunks(list(dict.fromkeys(ids))):
+            heads = self.writer.heads(chunk)
+            for item in (heads[id] for id in chunk if id in heads):
+                if item.status in (ItemStatus.SUPERSEDED, ItemStatus.RETRACTED):
+                    continue
+                again = self._appraiser(item)
+                if moved(item, again):
+                    self.writer.rewrite([again.model_copy(update={"version": item.version + 1})])
+                    changes.append((item.id, shut(item, again)))
         return changes
 
     def _feeling(self, ids: Collection[str], changed: Collection[str]) -> list[str]:
         """Return those of `ids` that feel a change of any of `changed`, in their order."""
-        heads = self.writer.heads(ids)
-        return [
-            id
-            for id in dict.fromkeys(ids)
-            if id in heads and any(e.role in _FELT and e.target in changed for e in heads[id].evidence)
-        ]
+        feeling: list[str] = []
+        for chunk in chunks(list(dict.fromkeys(ids))):
+            rows = self.writer.rows(
+                "SELECT items.id, links.target FROM json_each(?) AS wanted "
+                "CROSS JOIN items ON items.id = wanted.value AND items.until IS NULL "
+                "CROSS JOIN links ON links.seq = items.seq "
+                "WHERE links.role IN (SELECT value FROM json_each(?)) ORDER BY wanted.key",
+                (canonical_json(chunk), canonical_json(sorted(FELT))),
+            )
+            feeling += dict.fromkeys(row["id"] for row in rows if row["target"] in changed)
+        return feeling
+
+    def _active(self, items: Iterable[KnowledgeItem]) -> Iterator[KnowledgeItem]:
+        """Yield those of `items` that are still active."""
+        for chunk in chunks(list(items)):
+            rows = self.writer.rows(
+                "SELECT items.id FROM json_each(?) AS wanted CROSS JOIN items ON items.id = wanted.value "
+                "WHERE items.until IS NULL AND items.status = 'active'",
+                (canonical_json([item.id for item in chunk]),),
+            )
+            active = {row["id"] for row in rows}
+            yield from (item for item in chunk if item.id in active)
+
+    def _before(self, item: KnowledgeItem) -> KnowledgeItem | None:
+        """Return the version before the one that was just recorded, where the item is withdrawn."""
+        if item.version == 1 or item.status not in (ItemStatus.SUPERSEDED, ItemStatus.RETRACTED):
+            return None
+        rows = self.writer.rows(
+            "SELECT items.id, items.version, bodies.payload FROM items JOIN bodies USING (seq) "
+            "WHERE id = ? AND version = ?",
+            (item.id, item.version - 1),
+        )
+        return to_item(rows[0])
 
     def _examine(self, item: KnowledgeItem) -> None:
         """Hold what was just measured against what is stale about the same thing."""
@@ -123,7 +202,8 @@ class Recorder:
                 continue
             if get(self.writer, item.id).status is not ItemStatus.ACTIVE:
                 continue
-            apart = difference(item, stale, replicates=False)
+            noise = replicate_spread(self.writer.connection, item)
+            apart = difference(item, stale, replicates=False, noise=noise)
             if apart is None:
                 continue
             if apart <= SIGMAS:
@@ -137,8 +217,7 @@ class Recorder:
                 withdraw(self.writer, stale.id, ItemStatus.SUPERSEDED, reason)
 
     def _reinstate(self, stale: KnowledgeItem, reason: str, evidence: tuple[Evidence, ...]) -> None:
-        again = reinstate(self.writer, stale.id, reason, evidence=evidence)
-        self.appraise([item.id for item in again])
+        self.appraise(reinstate(self.writer, stale.id, reason, evidence=evidence))
 
     def _stale(self, item: KnowledgeItem) -> list[KnowledgeItem]:
         """Return the stale items about the same thing, `item` itself included."""

@@ -1,16 +1,32 @@
 """Taking back: retraction, supersession, review dates, and what falls with them."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
+from typing import TypeVar
 
+from novum.core.digest import canonical_json
 from novum.core.errors import NotFoundError, UsageError
 from novum.core.knowledge import CARRYING, LEDGER, Evidence, EvidenceRole, ItemStatus, KnowledgeItem
 from novum.knowledge_base.links import Dependant, impact
 from novum.knowledge_base.rows import timestamp
-from novum.knowledge_base.writer import Writer
+from novum.knowledge_base.supersession import release
+from novum.knowledge_base.writer import CHUNK, Writer
 
 _FALL = (ItemStatus.ACTIVE, ItemStatus.STALE, ItemStatus.SUPERSEDED, ItemStatus.RETRACTED)
+
+FELT = CARRYING | {EvidenceRole.REFUTES}
+"""The roles through which an item feels a change of what they lead to."""
+
+_T = TypeVar("_T")
+
+Progress = Callable[[int, int], None]
+"""Is told how many of how many items have been dealt with."""
+
+
+def no_progress(done: int, total: int) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +38,13 @@ class Withdrawal:
     """What rests on it and has to be examined again; nearest first."""
     new: bool
     """It had not been taken back before."""
+    settled: frozenset[str] = frozenset()
+    """Ids of those that fell with it and have been appraised with all that fell."""
 
 
-def withdraw(writer: Writer, id: str, status: ItemStatus, reason: str) -> Withdrawal:
+def withdraw(
+    writer: Writer, id: str, status: ItemStatus, reason: str, *, progress: Progress = no_progress
+) -> Withdrawal:
     """Give an item a status other than active, and make stale what rests on it.
 
     What has been withdrawn already can only fall further: from stale to superseded to retracted.
@@ -39,36 +59,65 @@ def withdraw(writer: Writer, id: str, status: ItemStatus, reason: str) -> Withdr
     new = _FALL.index(status) > _FALL.index(item.status)
     if new:
         item, _ = writer.revise(item.model_copy(update={"status": status, "status_reason": reason}))
-    return Withdrawal(item=item, stale=cascade(writer, [id]), new=new)
+    stale, settled = _cascade(writer, id, status=item.status, progress=progress)
+    return Withdrawal(item=item, stale=stale, new=new, settled=settled)
 
 
-def cascade(writer: Writer, ids: Collection[str]) -> tuple[Dependant, ...]:
-    """Make stale what rests on any of `ids` and is active; return all that is stale with it, nearest first.
+def _cascade(
+    writer: Writer, id: str, *, status: ItemStatus, progress: Progress
+) -> tuple[tuple[Dependant, ...], frozenset[str]]:
+    """Make stale what rests on `id` and is active; return all that is stale with it, and what is settled.
 
-    Links in a circle are walked once. What has been withdrawn otherwise stays as it is.
+    Each falls and is appraised in one version, some at a time. Links in a circle are walked once. What has
+    been withdrawn otherwise stays as it is.
     """
-    dependants = impact(writer.rows, ids)
-    heads = writer.heads([*(d.id for d in dependants), *ids])
-    stale = []
-    for dependant in dependants:
-        item = heads[dependant.id]
-        if item.status is ItemStatus.ACTIVE:
-            above = heads.get(dependant.via)
-            state = above.status.value if above is not None and dependant.depth == 1 else "stale"
-            reason = f"it rests on {dependant.via}, which is {state}"
-            writer.revise(item.model_copy(update={"status": ItemStatus.STALE, "status_reason": reason}))
-        if item.status in (ItemStatus.ACTIVE, ItemStatus.STALE):
-            stale.append(dependant)
-    return tuple(stale)
+    dependants = impact(writer.rows, [id])
+    falling = {dependant.id for dependant in dependants}
+    stale: list[Dependant] = []
+    settled: set[str] = set()
+    done = 0
+    for chunk in _by_depth(dependants):
+        heads = writer.heads([dependant.id for dependant in chunk])
+        fallen = []
+        for dependant in chunk:
+            item = heads[dependant.id]
+            if item.status is ItemStatus.ACTIVE:
+                state = status.value if dependant.depth == 1 else "stale"
+                reason = f"it rests on {dependant.via}, which is {state}"
+                update = {
+                    "status": ItemStatus.STALE,
+                    "status_reason": reason,
+                    "version": item.version + 1,
+                }
+                fallen.append(writer.appraise(item.model_copy(update=update)))
+                if not any(link.target in falling and link.role in FELT for link in item.evidence):
+                    settled.add(item.id)
+            if item.status in (ItemStatus.ACTIVE, ItemStatus.STALE):
+                stale.append(dependant)
+        writer.rewrite(fallen)
+        falling.difference_update(heads)  # what is above these sees them as they now are
+        done += len(chunk)
+        progress(done, len(dependants))
+    return tuple(stale), frozenset(settled)
 
 
-def reinstate(
-    writer: Writer, id: str, reason: str, *, evidence: tuple[Evidence, ...] = ()
-) -> list[KnowledgeItem]:
-    """Make an item active again, and what is stale for want of it alone; return all of them.
+def _by_depth(dependants: Iterable[Dependant]) -> Iterator[list[Dependant]]:
+    """Yield what is as far away, nearest first, some at a time."""
+    for _, level in groupby(dependants, key=lambda dependant: dependant.depth):
+        yield from chunks(list(level))
 
-    Evidence that has fallen is left out of the new version. A review date that has passed is put off by
-    as long as it was away when the item was first recorded.
+
+def chunks(found: Sequence[_T]) -> Iterator[list[_T]]:
+    """Yield things some at a time, in order."""
+    for start in range(0, len(found), CHUNK):
+        yield list(found[start : start + CHUNK])
+
+
+def reinstate(writer: Writer, id: str, reason: str, *, evidence: tuple[Evidence, ...] = ()) -> list[str]:
+    """Make an item active again, and what is stale for want of it alone; return the ids of all of them.
+
+    Evidence that has fallen is left out of the new version. What superseded it does so no more. A review
+    date that has passed is put off by as long as it was away when the item was first recorded.
 
     Args:
         writer: the transaction.
@@ -88,7 +137,7 @@ def reinstate(
     known = writer.heads({link.target for link in item.evidence})
     kept = tuple(link for link in item.evidence if not _has_fallen(link, known))
     new = tuple(link for link in evidence if link not in kept)
-    again, _ = writer.revise(
+    writer.revise(
         item.model_copy(
             update={
                 "status": ItemStatus.ACTIVE,
@@ -98,7 +147,27 @@ def reinstate(
             }
         )
     )
-    return [again, *_revive(writer, id)]
+    release(writer, id)
+    return [id, *_revive(writer, id)]
+
+
+def restore(writer: Writer, id: str, reason: str) -> list[str]:
+    """Let an item stand again that was superseded, with what is stale for want of it alone; return their ids.
+
+    It keeps its evidence, and is stale where any of that has fallen or its review is overdue. What
+    superseded it does so no more.
+
+    Raises:
+        NotFoundError: there is no such item.
+    """
+    item = get(writer, id)
+    again = item.model_copy(update={"status": ItemStatus.ACTIVE, "status_reason": reason})
+    if item.review_by is not None and item.review_by <= writer.now:
+        overdue = f"its review was due on {item.review_by.date()}"
+        again = again.model_copy(update={"status": ItemStatus.STALE, "status_reason": overdue})
+    again, _ = writer.revise(writer.appraise(again))
+    release(writer, id)
+    return [id, *(_revive(writer, id) if again.status is ItemStatus.ACTIVE else [])]
 
 
 def expire(writer: Writer) -> list[Withdrawal]:
@@ -126,20 +195,65 @@ def get(writer: Writer, id: str) -> KnowledgeItem:
     return item
 
 
-def _revive(writer: Writer, id: str) -> list[KnowledgeItem]:
-    """Reinstate what is stale, rests on `id`, and of which nothing it rests on is withdrawn any more."""
-    revived: list[KnowledgeItem] = []
-    found = impact(writer.rows, [id])
-    for dependant in found:  # nearest first, so that what is between has been decided
-        item = get(writer, dependant.id)
-        known = writer.heads({link.target for link in item.evidence})
-        fallen = any(_has_fallen(link, known) for link in item.evidence)
-        overdue = item.review_by is not None and item.review_by <= writer.now
-        if item.status is ItemStatus.STALE and not fallen and not overdue:
-            reason = f"what it rests on stands again: {dependant.via}"
-            update = {"status": ItemStatus.ACTIVE, "status_reason": reason}
-            revived.append(writer.revise(item.model_copy(update=update))[0])
+def _revive(writer: Writer, id: str) -> list[str]:
+    """Reinstate what is stale, rests on `id`, and of which nothing it rests on stays withdrawn.
+
+    Items that rest on each other stand again together.
+    """
+    above = impact(writer.rows, [id])
+    standing = _standing(_resting(writer, [dependant.id for dependant in above]))
+    revived: list[str] = []
+    for chunk in chunks([dependant for dependant in above if dependant.id in standing]):
+        heads = writer.heads([dependant.id for dependant in chunk])
+        revived += (dependant.id for dependant in chunk)
+        writer.rewrite(
+            heads[dependant.id].model_copy(
+                update={
+                    "status": ItemStatus.ACTIVE,
+                    "status_reason": f"what it rests on stands again: {dependant.via}",
+                    "version": heads[dependant.id].version + 1,
+                }
+            )
+            for dependant in chunk
+        )
     return revived
+
+
+def _standing(carried: Mapping[str, set[str]]) -> set[str]:
+    """Return those that nothing withdrawn carries but what stands again with them.
+
+    Args:
+        carried: of each, what is withdrawn and carries it.
+    """
+    above: dict[str, list[str]] = {}
+    for id, fallen in carried.items():
+        for target in fallen:
+            above.setdefault(target, []).append(id)
+    standing = set(carried)
+    lost = [target for target in above if target not in standing]
+    while lost:
+        lost = [id for target in lost for id in above.get(target, ()) if id in standing]
+        standing.difference_update(lost)
+    return standing
+
+
+def _resting(writer: Writer, ids: Sequence[str]) -> dict[str, set[str]]:
+    """Return what is withdrawn and carries those of `ids` that are stale and not overdue, by these."""
+    found: dict[str, set[str]] = {}
+    for chunk in chunks(ids):
+        for row in writer.rows(
+            "SELECT items.id, target.id AS fallen FROM json_each(?) AS wanted "
+            "CROSS JOIN items ON items.id = wanted.value AND items.until IS NULL "
+            "LEFT JOIN links ON links.seq = items.seq AND links.role IN (SELECT value FROM json_each(?)) "
+            "LEFT JOIN items AS target ON target.id = links.target AND target.until IS NULL "
+            "AND target.status <> 'active' "
+            "WHERE items.status = 'stale' AND (items.review_by IS NULL OR items.review_by > ?)",
+            (canonical_json(chunk), canonical_json(sorted(CARRYING)), timestamp(writer.now)),
+        ):
+            carried = found.setdefault(row["id"], set())
+            if row["fallen"] is not None and row["fallen"] != row["id"]:
+                carried.add(row["fallen"])
+    return found
 
 
 def _next_review(writer: Writer, item: KnowledgeItem) -> datetime | None:
@@ -156,8 +270,3 @@ def _has_fallen(link: Evidence, known: dict[str, KnowledgeItem]) -> bool:
         return False
     target = known.get(link.target)
     return target is not None and target.status is not ItemStatus.ACTIVE
-
-
-def superseded(item: KnowledgeItem) -> list[str]:
-    """Return the ids of the items that `item` says it supersedes."""
-    return [link.target for link in item.evidence if link.role is EvidenceRole.SUPERSEDES]

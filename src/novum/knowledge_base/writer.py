@@ -24,6 +24,11 @@ _HEADS = (
     "WHERE items.until IS NULL AND items.id IN (SELECT value FROM json_each(?))"
 )
 
+_CONTENTS = (
+    "SELECT items.id, items.access, bodies.content FROM json_each(?) AS wanted "
+    "CROSS JOIN items ON items.id = wanted.value AND items.until IS NULL CROSS JOIN bodies USING (seq)"
+)
+
 
 class Writer:
     """Adds versions within a transaction that holds the write lock; sees what it has added itself.
@@ -44,7 +49,7 @@ class Writer:
         appraise: Callable[[KnowledgeItem], KnowledgeItem] = lambda item: item,
     ) -> None:
         self.connection = connection
-        self._appraise = appraise
+        self.appraise = appraise
         last = connection.execute("SELECT seq, recorded_at FROM items ORDER BY seq DESC LIMIT 1").fetchone()
         self._seq = last["seq"] if last else 0
         now = now.astimezone(UTC)
@@ -80,7 +85,7 @@ class Writer:
                     rows, waiting = [], set()
                 if head is None:
                     given = item if item.version == 1 else item.model_copy(update={"version": 1})
-                    item, new = self._appraise(given), True
+                    item, new = self.appraise(given), True
                     rows.append(_Version(item))
                     waiting.add(item.id)
                 else:
@@ -101,6 +106,23 @@ class Writer:
         self._write([_Version(item)])
         return item, True
 
+    def rewrite(self, items: Iterable[KnowledgeItem]) -> None:
+        """Add the next version of each of `items`, in which nothing but what is computed of it has changed.
+
+        For any number of them: each was read as the latest version within this transaction, bears the
+        number that follows it, and nothing was added to it since.
+        """
+        remaining = iter(items)
+        while chunk := list(islice(remaining, CHUNK)):
+            access = {item.id: item.access for item in chunk}
+            contents = {
+                row["id"]: row["content"]
+                for row in self.rows(_CONTENTS, (canonical_json(list(access)),))
+                # Of all that is computed, this alone is content too.
+                if row["access"] == access[row["id"]]
+            }
+            self._write([_Version(item, content=contents.get(item.id)) for item in chunk])
+
     def close(self) -> None:
         """Remember what was added; before the transaction is committed."""
         self._chain.close()
@@ -115,7 +137,7 @@ class Writer:
         merged = merge(item, head)
         if merged.model_copy(update={"confidence": head.confidence, "quality": head.quality}) == head:
             return head, False
-        merged = self._appraise(merged.model_copy(update={"version": head.version + 1}))
+        merged = self.appraise(merged.model_copy(update={"version": head.version + 1}))
         self._write([_Version(merged, content=given)])
         return merged, True
 
@@ -145,12 +167,17 @@ def merge(item: KnowledgeItem, head: KnowledgeItem) -> KnowledgeItem:
     """Return what `item`, found again, makes of the latest version of it, `head`.
 
     Evidence adds up. An item that was withdrawn stays so, and one that was closed to readers stays
-    closed; dates that the new finding does not state are kept.
+    closed; dates that the new finding does not state are kept. The same bytes keep the name under which they
+    were first read.
     """
+    made = item.provenance
+    if made.content_hash and made.content_hash == head.provenance.content_hash:
+        made = made.model_copy(update={"source": head.provenance.source})
     kept = {(link.target, link.role) for link in head.evidence}
     added = tuple(link for link in item.evidence if (link.target, link.role) not in kept)
     changes: dict[str, object] = {
         "version": head.version,
+        "provenance": made,
         "evidence": (*head.evidence, *added),
         "access": strictest(item.access, head.access),
         "flags": tuple(dict.fromkeys((*head.flags, *item.flags))),

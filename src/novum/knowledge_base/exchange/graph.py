@@ -55,7 +55,8 @@ def nodes(item: KnowledgeItem, recorded_at: str, sha256: str) -> list[dict[str, 
         if item.value.std is not None:
             node["novum:standardDeviation"] = item.value.std
     if item.version > 1:
-        node["prov:wasRevisionOf"] = {"@id": _version(item.id, item.version - 1)}
+        # In a list, since what it supersedes is of the same term.
+        node["prov:wasRevisionOf"] = [{"@id": _version(item.id, item.version - 1)}]
     if item.status is ItemStatus.RETRACTED:
         node["prov:invalidatedAtTime"] = {"@type": "xsd:dateTime", "@value": recorded_at}
     for link in item.evidence:

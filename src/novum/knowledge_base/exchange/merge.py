@@ -11,7 +11,6 @@ from novum.core.access import strictest
 from novum.core.digest import canonical_json, digest
 from novum.core.errors import NotFoundError
 from novum.core.knowledge import ItemStatus, KnowledgeItem, item_id
-from novum.knowledge_base import conflicts
 from novum.knowledge_base.base import KnowledgeBase
 from novum.knowledge_base.exchange.reading import CrateError, open_source
 from novum.knowledge_base.exchange.verify import checked_records, verify_crate
@@ -195,18 +194,18 @@ def import_crate(knowledge: KnowledgeBase, path: Path, *, digest: str | None = N
                 _check_identity(here.get(id, []), there[id])
             versions = (version for group in there.values() for version in group)
             imports.add(verified.digest, verified.name, Path(path), knowledge.items.now, versions)
+            withdrawn = dict[str, KnowledgeItem]()
             for id in ids:
-                added = _join(recorder.writer, here.get(id, []), there[id])
+                added = _join(recorder.writer, here.get(id, []), there[id], withdrawn)
                 n += added
                 if id not in here:
                     new.append(id)
                 elif added:
                     changed.append(id)
             touched = [*new, *changed]
-            if touched:
-                recorder.appraise(touched)
-                conflicts.detect(recorder.writer, list(recorder.writer.heads(touched).values()))
-                recorder.appraise_above(touched)
+            recorder.appraise(touched)
+            heads = recorder.writer.heads(touched)
+            recorder.follow_up([(heads[id], withdrawn.get(id)) for id in touched])
     return Imported(verified.digest, len(there), tuple(new), tuple(changed), n)
 
 
@@ -298,8 +297,16 @@ def _fits_id(item: KnowledgeItem) -> bool:
     }
 
 
-def _join(writer: Writer, here: Sequence[_Version], there: Sequence[_Version]) -> int:
-    """Append the versions of one item that are not known; return how many there were."""
+def _join(
+    writer: Writer,
+    here: Sequence[_Version],
+    there: Sequence[_Version],
+    withdrawn: dict[str, KnowledgeItem],
+) -> int:
+    """Append the versions of one item that are not known; return how many there were.
+
+    Where one side had withdrawn it, and the other had not, that side's version is put into `withdrawn`.
+    """
     known = {version.content for version in here}
     missing = [version for version in there if version.content not in known]
     if not missing:
@@ -315,6 +322,9 @@ def _join(writer: Writer, here: Sequence[_Version], there: Sequence[_Version]) -
         writer.revise(own.item)
     elif own.content not in theirs:
         writer.revise(_joined(own, latest))
+        sides = sorted((own.item, latest.item), key=lambda item: _SEVERITY.index(item.status))
+        if sides[0].status is not sides[1].status:
+            withdrawn[own.item.id] = sides[1]
     elif (access := strictest(own.item.access, latest.item.access)) is not latest.item.access:
         # What was closed to readers here is not opened by a file.
         writer.revise(latest.item.model_copy(update={"access": access}))

@@ -1,6 +1,6 @@
 """The planner's interface: core values in, core values out."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self, runtime_checkable
 
@@ -8,6 +8,7 @@ from novum.agents.models.base import Model
 from novum.core.calls import PropertySpec, ToolCall, ToolResult, ToolSpec
 from novum.core.deliberation import Deliberation, Passage
 from novum.core.goals import Goal
+from novum.core.prose import Analysis
 from novum.core.quantity import Quantity
 from novum.core.science import Hypothesis, Observation, Verdict
 
@@ -105,5 +106,25 @@ class ModelPlanner(Protocol):
         """Return the plan in the making.
 
         Deterministic in the context, in what the model answers, and in the results that it is sent.
+        """
+        ...
+
+    def analyse(
+        self,
+        goal: Goal,
+        facts: Sequence[Passage],
+        *,
+        names: Sequence[str] = (),
+        deliberations: Mapping[int, Deliberation] | None = None,
+    ) -> Analysis:
+        """Return what the model says about a finished search, each sentence checked.
+
+        A model that is silent, or of no use, gives an analysis that says so.
+
+        Args:
+            goal: what was pursued.
+            facts: the records, the most important first.
+            names: labels of candidates, whose digits are not numbers.
+            deliberations: how the plans came about; one that failed to the last is not asked again.
         """
         ...

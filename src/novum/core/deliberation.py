@@ -33,7 +33,7 @@ class Turn(StrEnum):
     UNAVAILABLE = "unavailable"
     """It did not answer in time."""
     RESTING = "resting"
-    """It failed too often in a row and was not asked."""
+    """It was not asked: it failed too often in a row, or its share left it no experiment this time."""
 
     @property
     def failed(self) -> bool:

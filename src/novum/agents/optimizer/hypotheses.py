@@ -43,7 +43,7 @@ def write_hypothesis(
     return Hypothesis(
         id=f"H{context.first_id + number:03d}",
         iteration=context.iteration,
-        statement=f"{candidate.label} has {_list([f'{p.property} {p.expected}' for p in predictions])}",
+        statement=statement_of(candidate, predictions),
         rationale=rationale,
         source=source,
         candidate=candidate,
@@ -52,6 +52,11 @@ def write_hypothesis(
         gain=gain,
         cites=context.cites.get(candidate.id, ()),
     )
+
+
+def statement_of(candidate: Candidate, predictions: Sequence[Prediction]) -> str:
+    """Return what is claimed of a candidate, in words."""
+    return f"{candidate.label} has {_list([f'{p.property} {p.expected}' for p in predictions])}"
 
 
 def cost_of(context: PlanningContext) -> float:

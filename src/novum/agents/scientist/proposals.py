@@ -1,0 +1,256 @@
+"""Proposals: the schema that a model fills in, and the judgement of code on what it filled in."""
+
+import json
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from novum.agents.base import PlanningContext
+from novum.agents.optimizer.prior import possible_range
+from novum.agents.scientist.forms import Form, ProposalError
+from novum.core.deliberation import Rejected
+from novum.core.errors import UnitError
+from novum.core.goals import Objective
+from novum.core.judgement import LEVEL, interval_prediction
+from novum.core.quantity import Quantity, UncertaintyKind
+from novum.core.science import FalsificationRule, Prediction
+from novum.core.spaces import Candidate
+from novum.core.text import clean_text
+
+MOST_CITES = 8
+LONGEST_RATIONALE = 600
+LEAST_LEVEL, MOST_LEVEL = 0.5, 0.999
+"""Between these lies the probability that a prediction gives to its own allowed outcomes: a rule that its own
+author expects to be broken, or that nothing could break, tests nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A proposal that code found in order; not yet a hypothesis."""
+
+    candidate: Candidate
+    predictions: tuple[Prediction, ...]
+    """One per objective, in the goal's order and units."""
+    rationale: str
+    cites: tuple[str, ...]
+
+
+def proposal_schema(
+    form: Form, objectives: Sequence[Objective], context: PlanningContext, *, n: int
+) -> dict[str, Any]:
+    """Return the JSON schema of at most `n` proposals; every text in it is bounded.
+
+    Args:
+        form: of the space.
+        objectives: what is predicted.
+        context: says what values can occur.
+        n: how many proposals are asked for.
+    """
+    predictions = {o.property: _prediction_schema(o, context) for o in objectives}
+    one = {
+        "type": "object",
+        "properties": {
+            "candidate": form.schema(),
+            "predictions": {
+                "type": "object",
+                "properties": predictions,
+                "required": list(predictions),
+                "additionalProperties": False,
+            },
+            "rationale": {"type": "string", "maxLength": LONGEST_RATIONALE},
+            "cites": {
+                "type": "array",
+                "items": {"type": "string", "maxLength": 40},
+                "maxItems": MOST_CITES,
+            },
+        },
+        "required": ["candidate", "predictions", "rationale", "cites"],
+        "additionalProperties": False,
+    }
+    return {
+        "type": "object",
+        "properties": {"hypotheses": {"type": "array", "items": one, "minItems": 1, "maxItems": n}},
+        "required": ["hypotheses"],
+        "additionalProperties": False,
+    }
+
+
+def proposal_example(form: Form, objectives: Sequence[Objective]) -> str:
+    """Return what an answer looks like, for a prompt; its numbers are plainly no advice."""
+    return json.dumps(
+        {
+            "hypotheses": [
+                {
+                    "candidate": form.example(),
+                    "predictions": {
+                        o.property: {"value": 0.0, "std": 1.0, "unit": o.unit} for o in objectives
+                    },
+                    "rationale": "…",
+                    "cites": [],
+                }
+            ]
+        },
+        ensure_ascii=False,
+    )
+
+
+def read_proposals(
+    said: Any,
+    form: Form,
+    context: PlanningContext,
+    *,
+    closed: Collection[str],
+    citable: Collection[str],
+) -> tuple[list[Draft], list[Rejected]]:
+    """Return the proposals that are in order, and those that are not with what is wrong with each.
+
+    Args:
+        said: what the model filled in, as JSON data.
+        form: of the space.
+        context: what was asked, without the wishes that are fulfilled by construction.
+        closed: ids of candidates that must not be proposed: measured, failed, or proposed before.
+        citable: ids that the model was shown.
+    """
+    entries = said.get("hypotheses") if isinstance(said, Mapping) else said
+    if not isinstance(entries, list):
+        return [], [Rejected(said=_shown(said), reason="the answer has no list of hypotheses")]
+    drafts: list[Draft] = []
+    rejected: list[Rejected] = []
+    taken = set(closed)
+    for entry in entries:
+        try:
+            draft = _read(entry, form, context, taken, citable)
+        except ProposalError as error:
+            rejected.append(Rejected(said=_shown(entry), reason=str(error)))
+            continue
+        taken.add(draft.candidate.id)
+        drafts.append(draft)
+    return drafts, rejected
+
+
+def _read(
+    entry: Any, form: Form, context: PlanningContext, closed: Collection[str], citable: Collection[str]
+) -> Draft:
+    if not isinstance(entry, Mapping):
+        raise ProposalError("a hypothesis is an object")
+    candidate = form.read(entry.get("candidate"))
+    if candidate.id in closed:
+        raise ProposalError("it was measured, failed or was proposed before")
+    given = entry.get("predictions")
+    if not isinstance(given, Mapping):
+        raise ProposalError("it has no predictions")
+    predictions = tuple(_predicted(o, given.get(o.property), context) for o in context.goal.objectives)
+    cites = entry.get("cites") or []
+    if not isinstance(cites, list) or not all(isinstance(c, str) for c in cites):
+        raise ProposalError("cites is a list of ids")
+    unknown = [c for c in cites if c.strip() not in citable]
+    if unknown:
+        raise ProposalError(f"it cites {_shown(unknown[0], 40)}, which is not an id that is shown")
+    rationale = entry.get("rationale")
+    if not isinstance(rationale, str) or not rationale.strip():
+        raise ProposalError("it has no rationale")
+    return Draft(
+        candidate,
+        predictions,
+        rationale=" ".join(clean_text(rationale, limit=LONGEST_RATIONALE).split()),
+        cites=tuple(dict.fromkeys(c.strip() for c in cites))[:MOST_CITES],
+    )
+
+
+def _predicted(objective: Objective, said: Any, context: PlanningContext) -> Prediction:
+    """Return a prediction in the objective's unit.
+
+    Raises:
+        ProposalError: it is missing, not finite, in another dimension, impossible, or tests nothing.
+    """
+    name = objective.property
+    if not isinstance(said, Mapping):
+        raise ProposalError(f"it does not predict {name}")
+    value, std = _number(said.get("value"), f"{name}.value"), _number(said.get("std"), f"{name}.std")
+    if std <= 0:
+        raise ProposalError(f"{name}.std is {std:g}; a standard deviation is above 0")
+    unit = said.get("unit", objective.unit)
+    if not isinstance(unit, str):
+        raise ProposalError(f"{name}.unit is a text, as {objective.unit!r}")
+    try:
+        stated = Quantity(value=value, unit=unit, std=std)
+        expected = stated.to(objective.unit).model_copy(update={"kind": UncertaintyKind.EPISTEMIC})
+    except UnitError as error:
+        raise ProposalError(f"{name} is wanted in {objective.unit!r}: {error}") from error
+    low, high = possible_range(objective, context.properties.get(name))
+    if (low is not None and expected.value < low) or (high is not None and expected.value > high):
+        bounds = f"{'-inf' if low is None else f'{low:g}'} to {'inf' if high is None else f'{high:g}'}"
+        raise ProposalError(f"{name} cannot be {expected}; possible is {bounds} {objective.unit}")
+    if expected.std is None or not expected.std > 0:
+        raise ProposalError(f"{name}.std vanishes in {objective.unit!r}")
+    below, above = said.get("refuted_below"), said.get("refuted_above")
+    if below is None and above is None:
+        return interval_prediction(name, expected, low=low, high=high)
+    return Prediction(property=name, expected=expected, rule=_rule(name, expected, unit, below, above))
+
+
+def _rule(name: str, expected: Quantity, unit: str, below: Any, above: Any) -> FalsificationRule:
+    """Return the author's own rule; a side that it leaves open is where the central 95 % end."""
+    own = interval_prediction(name, expected, level=LEVEL).rule
+    ends = []
+    for said, default in ((below, own.low), (above, own.high)):
+        if said is None:
+            assert default is not None
+            ends.append(default)
+        else:
+            bound = _number(said, f"a bound of {name}")
+            ends.append(Quantity(value=bound, unit=unit).to(expected.unit).value)
+    low, high = ends
+    if not low < expected.value < high:
+        raise ProposalError(f"{name}: the expected value lies outside its own bounds")
+    assert expected.std is not None
+    level = _normal((high - expected.value) / expected.std) - _normal((low - expected.value) / expected.std)
+    if not LEAST_LEVEL <= level <= MOST_LEVEL:
+        raise ProposalError(
+            f"{name}: its own distribution gives {level:.3g} to the allowed outcomes; "
+            f"{LEAST_LEVEL:g} to {MOST_LEVEL:g} make a test"
+        )
+    return FalsificationRule(low=low, high=high, unit=expected.unit, level=level)
+
+
+def _prediction_schema(objective: Objective, context: PlanningContext) -> dict[str, Any]:
+    low, high = possible_range(objective, context.properties.get(objective.property))
+    number: dict[str, Any] = {"type": "number"}
+    bounds = {name: end for name, end in (("minimum", low), ("maximum", high)) if end is not None}
+    return {
+        "type": "object",
+        "properties": {
+            "value": {**number, **bounds},
+            "std": {"type": "number", "exclusiveMinimum": 0},
+            "unit": {"type": "string", "enum": [objective.unit]},
+            "refuted_below": number,
+            "refuted_above": number,
+        },
+        "required": ["value", "std", "unit"],
+        "additionalProperties": False,
+    }
+
+
+def _number(said: Any, what: str) -> float:
+    if isinstance(said, bool) or not isinstance(said, int | float):
+        raise ProposalError(f"{what} is not a number")
+    try:
+        value = float(said)
+    except OverflowError:
+        value = math.inf
+    if not math.isfinite(value):
+        raise ProposalError(f"{what} is not finite")
+    return value
+
+
+def _normal(z: float) -> float:
+    return 0.5 * (1 + math.erf(z / math.sqrt(2)))
+
+
+def _shown(said: Any, limit: int = 200) -> str:
+    try:
+        text = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False, default=str)
+    except (ValueError, TypeError, RecursionError):
+        text = f"a {type(said).__name__}"
+    return " ".join(clean_text(text, limit=limit).split())

@@ -1,0 +1,127 @@
+"""Telling: what a model is told of a campaign, line by line, the most important first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from novum.agents.base import PlanningContext
+from novum.agents.optimizer.outlook import Outlook
+from novum.agents.scientist.quoting import LIMIT, passage_line, quoted
+from novum.core.calls import ToolResult
+from novum.core.deliberation import Contender
+from novum.core.goals import Goal
+from novum.core.science import Hypothesis, Observation, Verdict
+
+LABEL = 160
+"""Characters of a candidate's label."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line, and the ids that may be cited once it was shown."""
+
+    text: str
+    ids: tuple[str, ...] = ()
+
+
+def goal_line(goal: Goal) -> str:
+    """Return the goal in a line; its title and its names are the user's words."""
+    title = f"{quoted(goal.title)}: " if goal.title else ""
+    return title + quoted(str(goal), limit=2000)
+
+
+def known_lines(outlook: Outlook) -> list[Line]:
+    """Return what was measured, best first, then what failed; without what must not be told."""
+    study, withheld = outlook.study, outlook.context.briefing.withheld
+    order = study.complete
+    rest = [i for i in range(len(study.observations)) if i not in set(order)]
+    lines = []
+    for rank, row in enumerate([*order, *rest], 1):
+        seen = study.observations[row]
+        if seen.candidate.id in withheld:
+            continue
+        place = f", rank {rank}" if row in study.merits else ""
+        lines.append(_observation_line(seen, place))
+    return lines
+
+
+def lesson_lines(context: PlanningContext, source: str) -> list[Line]:
+    """Return how the predictions of a source's hypotheses did, the latest first."""
+    briefing = context.briefing
+    own = {h.id: h for h in briefing.hypotheses if h.source == source}
+    verdicts: dict[str, list[Verdict]] = {}
+    for verdict in briefing.verdicts:
+        if verdict.hypothesis in own:
+            verdicts.setdefault(verdict.hypothesis, []).append(verdict)
+    return [
+        Line(f"{name}: {quoted(own[name].candidate.label, limit=LABEL)}: {_judged(found)}", (name,))
+        for name, found in reversed(verdicts.items())
+        if own[name].candidate.id not in briefing.withheld
+    ]
+
+
+def passage_lines(context: PlanningContext) -> list[Line]:
+    """Return what the knowledge base says, the most relevant first."""
+    return [Line(passage_line(p), (p.id,)) for p in context.briefing.passages]
+
+
+def probe_lines(results: Sequence[ToolResult], flags: Sequence[Sequence[str]]) -> list[Line]:
+    """Return what tools gave: numbers with units, handles of files, and words as data.
+
+    Args:
+        results: in their order.
+        flags: for each, what its words look like.
+    """
+    lines = []
+    for number, (result, found) in enumerate(zip(results, flags, strict=True), 1):
+        marked = f" ({', '.join(found)})" if found else ""
+        lines.append(Line(f"T{number}{marked}: {result_text(result)}"))
+    return lines
+
+
+def result_text(result: ToolResult) -> str:
+    """Return what a call gave in a line; of files the handles alone."""
+    arguments = ", ".join(f"{name}={value}" for name, value in sorted(result.call.arguments.items()))
+    call = f"{result.call.tool}({arguments})"
+    if not result.ok:
+        return f"{quoted(call)} failed: {quoted(result.message)}"
+    values = ", ".join(f"{quoted(name, limit=80)} {quantity}" for name, quantity in result.properties.items())
+    files = ", ".join(f"artifact {a.sha256[:16]} ({quoted(a.name, limit=80)})" for a in result.artifacts)
+    words = "; ".join(quoted(w) for w in result.warnings)
+    parts = [quoted(call), "gave", values or "no number"]
+    if files:
+        parts.append(f"and {files}")
+    if words:
+        parts.append(f"with warnings {words}")
+    return " ".join(parts)
+
+
+def hypothesis_lines(contenders: Sequence[Contender]) -> list[str]:
+    """Return hypotheses by number, for the critic."""
+    return [
+        f"{number}: {quoted(c.hypothesis.candidate.label, limit=LABEL)}: {predicted(c.hypothesis)}; "
+        f"because {quoted(c.hypothesis.rationale, limit=LIMIT)}"
+        for number, c in enumerate(contenders, 1)
+    ]
+
+
+def predicted(hypothesis: Hypothesis) -> str:
+    """Return what a hypothesis predicts."""
+    return ", ".join(f"{quoted(p.property, limit=80)} {p.expected}" for p in hypothesis.predictions)
+
+
+def _observation_line(seen: Observation, place: str) -> Line:
+    label = quoted(seen.candidate.label, limit=LABEL)
+    ids = tuple(name for name in seen.source.split(",") if name)
+    head = f"{ids[0] if ids else 'earlier'}{', recalled' if seen.recalled else ''}{place}: {label}"
+    if seen.failed:
+        return Line(f"{head} failed: {quoted(seen.failed)}", ids)
+    values = ", ".join(f"{quoted(name, limit=80)} {q}" for name, q in seen.values.items())
+    return Line(f"{head}: {values or 'nothing measured'}", ids)
+
+
+def _judged(verdicts: Sequence[Verdict]) -> str:
+    return ", ".join(
+        f"{quoted(v.property, limit=80)} predicted {v.expected}, measured {v.observed or 'nothing'}: "
+        f"{v.outcome.value}"
+        for v in verdicts
+    )

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from typing import NamedTuple
 
 from novum.core.deliberation import Turn
 from novum.core.frozen import Frozen
 
-_NUMBER = re.compile(r"(?<![\w.])[-+−]?\d+(?:[.,]\d+)*(?:[eE][-+]?\d+)?(?![\w])")
+_NUMBER = re.compile(r"(?<![\w.])([-+−]?\d+(?:[.,]\d+)*(?:[eE][-+]?\d+)?)(?![\w])(\s*(?:%|per ?cent\b))?")
 _CITED = re.compile(r"\[([^\[\]]{1,200})\]")
 _ENDS = re.compile(r"(?<=[.!?])\s+(?=[A-Z\[(])")
 
@@ -94,31 +95,40 @@ def check_sentence(
     if said and not cited:
         marks.append(Mark.UNCITED_NUMBER)
     elif said:
-        held = [v for name in known for v, _ in numbers_in(records[name], names=[*names, *records])]
-        if not all(any(_is_written_as(v, number, unit) for v in held) for number, unit in said):
+        held = [n.value for name in known for n in numbers_in(records[name], names=[*names, *records])]
+        if not all(any(number.stands_for(v) for v in held) for number in said):
             marks.append(Mark.NUMBER_NOT_IN_RECORD)
     return Sentence(text=text, cites=cited, marks=tuple(marks))
 
 
-def numbers_in(text: str, *, names: Iterable[str] = ()) -> list[tuple[float, float]]:
-    """Return the numbers of a text, each with the value of its last digit.
+class Number(NamedTuple):
+    """A number as a text writes it."""
+
+    value: float
+    digit: float
+    """The value of its last digit."""
+    percent: bool = False
+
+    def stands_for(self, value: float) -> bool:
+        """Say whether `value`, rounded to the last digit, is this number; a share may be in per cent."""
+        values = (value, 100 * value) if self.percent else (value,)
+        return any(abs(v - self.value) <= 0.5000001 * self.digit for v in values)
+
+
+def numbers_in(text: str, *, names: Iterable[str] = ()) -> list[Number]:
+    """Return the numbers of a text, but for those in citations and in `names`.
 
     Example:
         >>> numbers_in("CC1CC1 has 4.30 eV in E001", names=["CC1CC1", "E001"])
-        [(4.3, 0.01)]
+        [Number(value=4.3, digit=0.01, percent=False)]
     """
     text = _CITED.sub(" ", text)
     for name in sorted({n for n in names if n}, key=len, reverse=True):
         text = text.replace(name, " ")
     found = []
-    for match in _NUMBER.findall(text):
+    for match, percent in _NUMBER.findall(text):
         plain = match.replace("−", "-").replace(",", "")
         digits, _, exponent = plain.lower().partition("e")
         decimals = len(digits.partition(".")[2])
-        found.append((float(plain), 10.0 ** (int(exponent or 0) - decimals)))
+        found.append(Number(float(plain), 10.0 ** (int(exponent or 0) - decimals), bool(percent)))
     return found
-
-
-def _is_written_as(value: float, number: float, unit: float) -> bool:
-    """Say whether `value`, rounded to the last digit of `number`, is `number`; a share may be in per cent."""
-    return any(abs(v - number) <= 0.5000001 * unit for v in (value, 100 * value))

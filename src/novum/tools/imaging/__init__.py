@@ -1,0 +1,1 @@
+"""Tools for images: what is in them, how large it is, and how well that is known."""

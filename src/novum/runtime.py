@@ -164,6 +164,13 @@ class Workspace:
         )
 
     @cached_property
+    def uncached_runner(self) -> "Runner":
+        """Runs one tool call, and keeps nothing: for trying a tool."""
+        from novum.tools.runner import Runner
+
+        return Runner(self.registry, self.sandbox, grants=self.settings.grants)
+
+    @cached_property
     def discovery(self) -> "Discovery":
         """Runs campaigns."""
         from novum.agents.choose import open_planner

@@ -9,10 +9,12 @@ import textwrap
 import pytest
 from plugins import write_plugin
 
+import novum.sandbox
 from novum.core.calls import CallStatus, ToolCall
 from novum.core.errors import UsageError
 from novum.core.settings import load_settings
 from novum.runtime import Workspace
+from novum.sandbox.select import open_sandbox
 from novum.tools.plugins.trust import NotTrustedError
 
 pytestmark = pytest.mark.sandbox
@@ -26,19 +28,26 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def sandbox():
+    opened = open_sandbox("namespace")
+    yield opened
+    opened.close()
+
+
 @pytest.fixture
-def workspace(folder):
+def workspace(folder, sandbox, monkeypatch):
     opened = []
+    monkeypatch.setattr(novum.sandbox, "open_sandbox", lambda *_: sandbox, raising=False)
 
     def open_one(**settings):
-        workspace = Workspace(
-            load_settings(workspace=folder / "w", embedder="hashing", sandbox="namespace", **settings)
-        )
+        workspace = Workspace(load_settings(workspace=folder / "w", embedder="hashing", **settings))
         opened.append(workspace)
         return workspace
 
     yield open_one
     for one in opened:
+        vars(one).pop("sandbox", None)
         one.close()
 
 

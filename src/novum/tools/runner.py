@@ -148,7 +148,7 @@ class Runner:
             NotGrantedError: it asks for network hosts that nobody has granted.
             NotTrustedError: it is a tool of others that nobody has trusted as it is now.
         """
-        self._sandbox.warm(_launch_of(self._available(tool), {}, 0).profile)
+        self._sandbox.warm(launch_of(self._available(tool), {}, 0).profile)
 
     def _available(self, name: str) -> AnyTool:
         found = self._registry.require(name)
@@ -161,7 +161,7 @@ class Runner:
 
     def _launch(self, call: ToolCall, found: AnyTool, *, key: str, limits: Limits) -> ToolResult:
         spec, normal = found.spec, self.normalise(call)
-        launch = _launch_of(found, normal.arguments, normal.seed)
+        launch = launch_of(found, normal.arguments, normal.seed)
         request = SandboxRequest(
             entry=launch.entry,
             arguments=launch.arguments,
@@ -300,7 +300,8 @@ def _put(files: Mapping[str, bytes], folder: Path) -> dict[str, Path]:
     return placed
 
 
-def _launch_of(found: AnyTool, arguments: Mapping[str, Any], seed: int) -> Launch:
+def launch_of(found: AnyTool, arguments: Mapping[str, Any], seed: int) -> Launch:
+    """Return what the sandbox is asked to run for one call of a tool."""
     if isinstance(found, DescribedTool):
         return found.launch(arguments, seed)
     given = {"entry": found.spec.entry, "arguments": dict(arguments), "seed": seed}

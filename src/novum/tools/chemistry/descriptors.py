@@ -6,6 +6,36 @@ from pydantic import Field
 
 from novum.tools.base import MethodError, Properties, Unit, Usual, tool
 from novum.tools.chemistry.molecules import Smiles, parse_smiles
+from novum.tools.examples import Example
+
+ASPIRIN = "CC(=O)Oc1ccccc1C(=O)O"
+
+EXAMPLES = (
+    Example(
+        arguments={"smiles": ASPIRIN},
+        expected={"molecular_weight": 180.16, "exact_mass": 180.04225873},
+        atol=0.01,
+        source="PubChem, compound 2244",
+    ),
+    Example(
+        arguments={"smiles": ASPIRIN},
+        expected={"tpsa": 63.6},
+        atol=0.05,
+        source="PubChem, compound 2244",
+    ),
+    Example(
+        arguments={"smiles": "N=C(CCSCc1csc(N=C(N)N)n1)NS(N)(=O)=O"},
+        expected={"qed": 0.253},
+        atol=1e-3,
+        source="worked example of QED's authors, in RDKit's module QED",
+    ),
+    Example(
+        arguments={"smiles": "C"},
+        expected={"logp": 0.1441 + 4 * 0.1230, "molar_refractivity": 2.503 + 4 * 1.057},
+        atol=1e-3,
+        source="sum of the contributions in table 1 of doi:10.1021/ci990307l",
+    ),
+)
 
 
 class Descriptors(Properties):
@@ -80,6 +110,7 @@ class Descriptors(Properties):
     nominal_cost_s=0.01,
     timeout_s=60,
     memory_mb=1024,
+    examples=EXAMPLES,
 )
 def descriptors(smiles: Smiles) -> Descriptors:
     """Calculate drug-likeness, lipophilicity, size, polarity and structural alerts of a molecule.

@@ -12,6 +12,7 @@ from novum.tools.chemistry.constants import ATOMIC_DEBYE, BOHR_ANGSTROM, HARTREE
 from novum.tools.chemistry.geometry import Geometry, changed_bonds, embed, parse_xyz, with_hydrogens
 from novum.tools.chemistry.gfn2 import Gfn2, lowest
 from novum.tools.chemistry.molecules import Smiles, parse_smiles
+from novum.tools.examples import Example
 
 Functional = Literal["pbe0", "b3lyp", "pbe"]
 Basis = Literal["def2-svp", "def2-svpd", "def2-tzvp"]
@@ -34,6 +35,23 @@ CONVERGED = 1e-7
 
 MAX_MEMORY_MB = 3000
 """What PySCF may plan with; the rest of the tool's memory is for what it does not count."""
+
+
+WATER = """3
+water as measured, in angstrom
+O 0.0 0.0 0.11726921
+H 0.75698224 0.0 -0.46907685
+H -0.75698224 0.0 -0.46907685
+"""
+
+EXAMPLES = (
+    Example(
+        arguments={"smiles": "O", "basis": "def2-svpd", "xyz": WATER},
+        expected={"dipole_moment": 1.855},
+        atol=0.1,
+        source="measured dipole moment, NIST CCCBDB; the functional's usual error",
+    ),
+)
 
 
 class DftProperties(Properties):
@@ -73,6 +91,7 @@ class DftProperties(Properties):
     nominal_cost_s=30.0,
     timeout_s=1800,
     memory_mb=4096,
+    examples=EXAMPLES,
 )
 def dft(
     smiles: Smiles,

@@ -11,6 +11,7 @@ from novum.tools.chemistry.constants import BOHR_ANGSTROM, HARTREE_KCAL, WAVENUM
 from novum.tools.chemistry.geometry import Geometry, changed_bonds, embed, with_hydrogens
 from novum.tools.chemistry.gfn2 import Gfn2, hessian, lowest, wavenumbers
 from novum.tools.chemistry.molecules import Smiles, parse_smiles
+from novum.tools.examples import Example
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -41,6 +42,28 @@ IMAGINARY_BELOW = -20.0
 
 TIGHT = 5e-5
 """Largest gradient component, in hartree/bohr, of a geometry that frequencies are computed at."""
+
+
+EXAMPLES = (
+    Example(
+        arguments={"smiles": "O"},
+        expected={"total_energy_gfn2": -5.070544},
+        atol=2e-6,
+        source="xtb 6, documentation of 'xtb water.xyz --opt'",
+    ),
+    Example(
+        arguments={"smiles": "c1ccccc1"},
+        expected={"dipole_moment": 0.0},
+        atol=0.01,
+        source="symmetry of benzene",
+    ),
+    Example(
+        arguments={"smiles": "O=C=O", "frequencies": True},
+        expected={"lowest_frequency": 667.0, "n_imaginary": 0},
+        rtol=0.15,
+        source="measured bending mode of CO2, NIST Chemistry WebBook; GFN2-xTB's usual error",
+    ),
+)
 
 
 class XtbProperties(Properties):
@@ -108,6 +131,7 @@ class XtbProperties(Properties):
     nominal_cost_s=0.5,
     timeout_s=300,
     memory_mb=2048,
+    examples=EXAMPLES,
 )
 def xtb(
     smiles: Smiles,

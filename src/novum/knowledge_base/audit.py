@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from novum.core.errors import StoreError
-from novum.knowledge_base import conflicts, track
+from novum.knowledge_base import clock, conflicts, track
 from novum.knowledge_base.chain import GENESIS, Link, find_fault, payload_digest
 from novum.knowledge_base.rows import FACETS, facets, to_item
 from novum.storage import Database
@@ -48,12 +48,13 @@ def audit(database: Database) -> Audit:
             "resolutions",
             conflicts.resolution_links(_pages(database, "SELECT * FROM resolutions WHERE seq > ?")),
         ),
+        ("clock", clock.links(_pages(database, "SELECT * FROM clock WHERE seq > ?"))),
     ):
         tip = database.rows("SELECT n, hash FROM tips WHERE name = ?", (name,))
         fault, counts[name] = find_fault(links, (tip[0]["n"], tip[0]["hash"]) if tip else None)
         if fault:
             faults.append(f"{name}: {fault}")
-    faults += _order(database)
+    faults += _order(database) + clock.disorder(database.rows)
     head = database.rows("SELECT hash FROM bodies ORDER BY seq DESC LIMIT 1")
     return Audit(
         ok=not faults,

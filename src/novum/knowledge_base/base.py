@@ -209,6 +209,23 @@ class KnowledgeBase:
         with recording(self.items) as recorder:
             return recorder.amend(id, reason, dict(changes))
 
+    def set_clock(self, *, reason: str, by: str) -> None:
+        """Say that a clock was ahead when the last record was written, so that recording can go on.
+
+        What is recorded well before the time of the last record is refused, since one of both clocks is
+        wrong. After this, recording goes on at the present time; what was recorded with the wrong time keeps
+        it, and is known as of now, not as of then.
+
+        Args:
+            reason: what was wrong.
+            by: who says so.
+
+        Raises:
+            StoreError: it could not be written.
+            UsageError: the last record is of no later time; or no reason, or nobody's name, is given.
+        """
+        self.items.set_clock(reason=reason, by=by)
+
     def expire(self) -> list[retraction.Withdrawal]:
         """Make stale what should have been reviewed by now, and what rests on it; return all of it.
 

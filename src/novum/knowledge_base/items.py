@@ -12,8 +12,9 @@ from typing import Any, Self, Unpack
 from novum.core.digest import canonical_json
 from novum.core.errors import NotFoundError
 from novum.core.knowledge import KnowledgeItem
+from novum.knowledge_base import clock
 from novum.knowledge_base.filters import Filters, Where, where
-from novum.knowledge_base.rows import timestamp, to_item
+from novum.knowledge_base.rows import to_item
 from novum.knowledge_base.schema import MIGRATIONS
 from novum.knowledge_base.writer import Writer
 from novum.storage import Database
@@ -75,7 +76,7 @@ class Items:
             appraise: see `Writer`.
 
         Raises:
-            StoreError: SQLite could not do it.
+            StoreError: SQLite could not do it, or the clock is well behind the last record.
         """
         with self.database.transaction() as connection:
             writer = Writer(connection, self._clock(), appraise=appraise)
@@ -224,6 +225,19 @@ class Items:
         sql = f"SELECT items.id FROM items WHERE {found.sql} ORDER BY items.seq"  # noqa: S608 constants
         return [row["id"] for row in self.database.rows(sql, found.values)]
 
+    def conditions(self, relation: str) -> list[dict[str, Any]]:
+        """Return the different conditions under which items give `relation` a value.
+
+        Raises:
+            StoreError: the items cannot be read.
+        """
+        rows = self.database.rows(
+            "SELECT DISTINCT conditions FROM items "
+            "WHERE relation = ? AND has_value = 1 AND until IS NULL ORDER BY conditions",
+            (relation,),
+        )
+        return [json.loads(row["conditions"]) for row in rows]
+
     def count(self, **filters: Unpack[Filters]) -> int:
         """Return how many items fit.
 
@@ -241,11 +255,17 @@ class Items:
             UsageError: `moment` has no time zone.
             StoreError: the items cannot be read.
         """
-        sql = (
-            "SELECT coalesce(max(seq), 0) FROM items WHERE recorded_at = "
-            "(SELECT max(recorded_at) FROM items WHERE recorded_at <= ?)"
-        )
-        return int(self.database.rows(sql, (timestamp(moment),))[0][0])
+        return clock.position_at(self.database.rows, moment)
+
+    def set_clock(self, *, reason: str, by: str) -> None:
+        """Record that the last record's time was ahead, and go on from the present.
+
+        Raises:
+            UsageError: it is not ahead; or no reason, or nobody's name, is given.
+            StoreError: it could not be written.
+        """
+        with self.database.transaction() as connection:
+            clock.correct(connection, self.now, reason=reason, by=by)
 
     def _where(self, filters: Filters) -> Where:
         as_of = filters.get("as_of")

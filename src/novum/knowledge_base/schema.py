@@ -273,5 +273,24 @@ _JUDGED: Migration = (
     *guards("resolutions"),
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_FIRST, _LIVING, _JUDGED)
+_TIMED: Migration = (
+    # A person's word that the clock of what was recorded up to a place was ahead.
+    """
+    CREATE TABLE clock (
+        seq INTEGER PRIMARY KEY,
+        position INTEGER NOT NULL,
+        since TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        by TEXT NOT NULL,
+        prev_hash TEXT NOT NULL,
+        hash TEXT NOT NULL
+    ) STRICT
+    """,
+    *guards("clock"),
+    # With the value, so that what lies far from a new one is found without reading all the others.
+    "DROP INDEX items_by_subject",
+    "CREATE INDEX items_by_subject ON items (subject, relation, conditions, has_value, negative, base_value)",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_FIRST, _LIVING, _JUDGED, _TIMED)
 """All steps from an empty file to the present tables, oldest first."""

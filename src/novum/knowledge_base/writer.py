@@ -2,13 +2,14 @@
 
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
 from novum.core.access import strictest
 from novum.core.digest import canonical_json
 from novum.core.knowledge import ItemStatus, KnowledgeItem
+from novum.knowledge_base import clock
 from novum.knowledge_base.chain import Chain, payload_digest
 from novum.knowledge_base.rows import FACETS, content_of, facets, timestamp, to_item
 
@@ -35,10 +36,13 @@ class Writer:
 
     Args:
         connection: inside the transaction.
-        now: the present. What is recorded is never earlier than what was recorded before it, whatever
-            the clock says, so that the order of recording is the order of times.
+        now: the present. What is recorded is never earlier than what was recorded before it, so that the
+            order of recording is the order of times; see `novum.knowledge_base.clock`.
         appraise: computes what the knowledge base says of an item that is found (confidence, quality);
             it may read through `connection`.
+
+    Raises:
+        StoreError: `now` lies well before the last record: a clock is wrong.
     """
 
     def __init__(
@@ -50,10 +54,8 @@ class Writer:
     ) -> None:
         self.connection = connection
         self.appraise = appraise
-        last = connection.execute("SELECT seq, recorded_at FROM items ORDER BY seq DESC LIMIT 1").fetchone()
-        self._seq = last["seq"] if last else 0
-        now = now.astimezone(UTC)
-        self.now = max(now, datetime.fromisoformat(last["recorded_at"])) if last else now
+        self._seq = connection.execute("SELECT coalesce(max(seq), 0) FROM items").fetchone()[0]
+        self.now = clock.present(connection, now)
         self._chain = Chain(connection, "items")
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:

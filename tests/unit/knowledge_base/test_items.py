@@ -254,16 +254,6 @@ def test_what_was_learned_and_what_was_true_are_two_times(items: Items, item: Ma
     assert items.query(valid_at=old, as_of=old) == []
 
 
-def test_a_clock_that_goes_back_does_not_put_the_past_in_disorder(path: Path, item: Make) -> None:
-    moment = datetime(2026, 1, 1, tzinfo=UTC)
-    ticks = iter([moment, moment - timedelta(days=5)])
-    with Items(path, clock=lambda: next(ticks)) as items:
-        items.put(item("one", id="K-1"))
-        items.put(item("two", id="K-1"))
-        assert [time for time, _ in items.history("K-1")] == [moment, moment]
-        assert [found.text for found in items.query(as_of=moment)] == ["two"]
-
-
 def test_evidence_adds_up_and_a_closed_item_is_not_opened_by_finding_it_again(
     items: Items, item: Make
 ) -> None:

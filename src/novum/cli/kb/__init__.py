@@ -6,5 +6,7 @@ from novum.cli.kb.group import app
 
 __all__ = ["app"]
 
-for _module in ("reading", "overview", "evidence", "deciding", "amending", "adding", "exchanging", "keeping"):
+_MODULES = "reading overview evidence deciding amending adding exchanging keeping clock"
+
+for _module in _MODULES.split():
     import_module(f"novum.cli.kb.{_module}")

@@ -58,10 +58,11 @@ def split_thinking(text: str) -> tuple[str, str]:
     return "", text
 
 
-def parse_tool_calls(text: str) -> tuple[str, tuple[ToolUse, ...]]:
+def parse_tool_calls(text: str, *, cut: bool = False) -> tuple[str, tuple[ToolUse, ...]]:
     """Return `text` without the tool calls written into it, and the calls, in their order.
 
-    A call whose name or arguments cannot be read comes with what was written, in `ToolUse.malformed`.
+    A call whose name or arguments cannot be read comes with what was written, in `ToolUse.malformed`. Of a
+    text that was `cut`, no arguments are mended.
 
     Raises:
         ModelReplyError: there are more than `MAX_CALLS` of them.
@@ -77,7 +78,7 @@ def parse_tool_calls(text: str) -> tuple[str, tuple[ToolUse, ...]]:
         bodies = [found["body"] for found in pattern.finditer(text)]
         if bodies:
             for body in bodies:
-                calls += _from_body(body)
+                calls += _from_body(body, cut=cut)
             text = pattern.sub("", text)
     if not calls and (found := [*_FUNCTION.finditer(text)]):
         calls = [_from_xml(one) for one in found]
@@ -128,12 +129,12 @@ def write_tool_calls(calls: Sequence[ToolUse], dialect: Dialect) -> str:
             return dump({"tool_calls": [{"type": "function", "function": f} for f in functions]})
 
 
-def to_tool_use(name: Any, arguments: Any, *, id: str = "") -> ToolUse:
+def to_tool_use(name: Any, arguments: Any, *, id: str = "", cut: bool = False) -> ToolUse:
     """Return a call whose arguments may be an object, JSON of one, or anything else."""
     written = arguments if isinstance(arguments, str) else json.dumps(arguments, default=str)
     if isinstance(arguments, str):
         try:
-            arguments = load_tolerant(arguments) if arguments.strip() else {}
+            arguments = load_tolerant(arguments, cut=cut) if arguments.strip() else {}
         except ModelReplyError:
             arguments = None
     elif arguments is None:
@@ -143,12 +144,12 @@ def to_tool_use(name: Any, arguments: Any, *, id: str = "") -> ToolUse:
     return ToolUse(id=id, name=name.strip(), arguments=arguments)
 
 
-def _from_body(body: str) -> list[ToolUse]:
+def _from_body(body: str, *, cut: bool) -> list[ToolUse]:
     xml = [*_FUNCTION.finditer(body)]
     if xml:
         return [_from_xml(one) for one in xml]
     try:
-        value = load_tolerant(body)
+        value = load_tolerant(body, cut=cut)
     except ModelReplyError:
         return [ToolUse(name="", malformed=body.strip()[:2000] or "nothing")]
     return [_from_json(one) for one in (value if isinstance(value, list) else [value])]

@@ -25,11 +25,13 @@ def load_strict(text: str) -> Any:
     return sound(value)
 
 
-def load_tolerant(text: str) -> Any:
+def load_tolerant(text: str, *, cut: bool = False) -> Any:
     """Return the object or list that `text` holds, mended where needed.
 
     Prose and fences around it, trailing commas, single quotes, missing brackets at the end, comments and
     unquoted keys are mended. Of several values the largest object is taken.
+
+    A text that was `cut` is not mended: where it ends in ``30``, it may have been going to say ``300``.
 
     Raises:
         ModelReplyError: there is no object or list in it.
@@ -47,6 +49,8 @@ def load_tolerant(text: str) -> Any:
     whole = _first_whole(text)
     if whole is not None:
         return whole
+    if cut:
+        raise ModelReplyError("the reply was cut before its JSON was whole", kind="cut")
     if "{" not in text and "[" not in text:
         raise ModelReplyError("there is no JSON in it", kind="malformed")
     from json_repair import repair_json

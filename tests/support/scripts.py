@@ -7,12 +7,36 @@ from typing import Any
 
 from novum.agents.models.base import Request
 
-SMILES = tuple(
-    """
-    CCO CCCO CCCCO CCCCCO CC(C)O CC(C)CO CC(C)CCO OCC1CC1 OCC1CCC1 CCOCC CCOC(C)=O CC(=O)OCC CCN(CC)CC
-    c1ccccc1C c1ccccc1O Cc1ccc(C)cc1 Cc1ccc(O)cc1 COc1ccccc1 COc1ccc(C)cc1 NCc1ccccc1 OCc1ccccc1 CC1CCCCC1
-    CC(=O)Nc1ccccc1 CC(=O)Nc1ccc(O)cc1 O=C(O)c1ccccc1 CC(O)c1ccccc1 Cc1ccncc1 CCc1ccncc1 Oc1ccncc1
-    """.split()
+SMILES = (
+    "CCO",
+    "CCCO",
+    "CCCCO",
+    "CCCCCO",
+    "CC(C)O",
+    "CC(C)CO",
+    "CC(C)CCO",
+    "OCC1CC1",
+    "OCC1CCC1",
+    "CCOCC",
+    "CCOC(C)=O",
+    "CC(=O)OCC",
+    "CCN(CC)CC",
+    "c1ccccc1C",
+    "c1ccccc1O",
+    "Cc1ccc(C)cc1",
+    "Cc1ccc(O)cc1",
+    "COc1ccccc1",
+    "COc1ccc(C)cc1",
+    "NCc1ccccc1",
+    "OCc1ccccc1",
+    "CC1CCCCC1",
+    "CC(=O)Nc1ccccc1",
+    "CC(=O)Nc1ccc(O)cc1",
+    "O=C(O)c1ccccc1",
+    "CC(O)c1ccccc1",
+    "Cc1ccncc1",
+    "CCc1ccncc1",
+    "Oc1ccncc1",
 )
 
 

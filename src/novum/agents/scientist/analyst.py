@@ -7,7 +7,7 @@ from typing import Any
 from novum.agents.models.base import Card, Message
 from novum.agents.models.reading import load_tolerant
 from novum.agents.scientist.asking import SilenceError, TooLongError, Voice
-from novum.agents.scientist.desk import room_of
+from novum.agents.scientist.desk import SHRINK, room_of
 from novum.agents.scientist.prompts import load_prompt
 from novum.agents.scientist.quoting import as_data, passage_line
 from novum.agents.scientist.telling import goal_line
@@ -77,7 +77,7 @@ def analyse(
             )
             said = load_tolerant(reply.text)
         except TooLongError as error:
-            note, share = str(error), share / 2
+            note, share = str(error), share * SHRINK
         except ModelReplyError as error:
             note = str(error)
         except SilenceError as silence:

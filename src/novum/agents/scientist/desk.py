@@ -27,6 +27,8 @@ REPLY_SHARE = 0.25
 """Of the context, as far as `MOST_REPLY` allows."""
 MARGIN = 256
 """Tokens left free: the chat template's own, and what the estimate of a count is wrong by."""
+SHRINK = 0.5
+"""Share of the room that is used after a prompt was too long."""
 LISTED = 40
 """Candidates that are offered, where a space cannot be written down otherwise."""
 LOOKED_AT = 2000
@@ -61,6 +63,7 @@ class Desk:
     def __init__(self, outlook: Outlook, *, source: str, card: Card) -> None:
         self.outlook = outlook
         self.card = card
+        self._share = 1.0
         context = outlook.context
         space = context.goal.space
         spelt = isinstance(space, MoleculeSpace | ParameterSpace)
@@ -80,8 +83,12 @@ class Desk:
         space = self.outlook.context.goal.space
         return not self.shown and not isinstance(space, MoleculeSpace | ParameterSpace)
 
+    def shrink(self) -> None:
+        """Tell less from now on: the model said that a prompt was too long."""
+        self._share *= SHRINK
+
     def lay(
-        self, prompt: Prompt, sections: Sequence[str], *, role: str, share: float = 1.0, **given: str
+        self, prompt: Prompt, sections: Sequence[str], *, role: str, **given: str
     ) -> tuple[tuple[Message, ...], frozenset[str]]:
         """Return the messages of a prompt, and the ids that may be cited once it was read.
 
@@ -91,7 +98,6 @@ class Desk:
             prompt: whose slots are filled.
             sections: which of the desk's sections it has slots for.
             role: what the model is called.
-            share: of the room that is used.
             given: the other slots.
         """
         system = load_prompt("system").render(role=role)
@@ -103,7 +109,7 @@ class Desk:
                 Section(name, tuple(line.text for line in found), least=_least(name, len(found)))
                 for name, found in lines.items()
             ],
-            tokens=max(0, room_of(self.card, share=share).prompt - fixed),
+            tokens=max(0, room_of(self.card, share=self._share).prompt - fixed),
         )
         kept = {name: found[: len(fitted.lines[name])] for name, found in lines.items()}
         closed = [line for line in kept.get("passages", ()) if self._tier(line) is not Access.PUBLIC]

@@ -13,8 +13,6 @@ from novum.core.deliberation import Rejected, Turn
 from novum.core.errors import ModelReplyError
 
 SECTIONS = ("space", "known", "lessons", "passages")
-SHRINK = 0.5
-"""Share of the room that is used after the model said that a prompt was too long."""
 FAULTS_TOLD = 6
 
 
@@ -46,7 +44,7 @@ def propose(voice: Voice, desk: Desk, n: int, *, enough: int, probes: str) -> Pr
     closed = {o.candidate.id for o in context.observations if not o.recalled}
     closed |= desk.outlook.study.closed
     made = Proposed(Turn.UNUSABLE)
-    share, talk = 1.0, list[Message]()
+    talk: list[Message] = []
     citable: frozenset[str] = frozenset()
     while voice.left and len(made.drafts) < enough:
         lacking = n - len(made.drafts)
@@ -55,7 +53,6 @@ def propose(voice: Voice, desk: Desk, n: int, *, enough: int, probes: str) -> Pr
                 load_prompt("propose"),
                 SECTIONS,
                 role="proposer",
-                share=share,
                 n=str(lacking),
                 candidate=desk.form.instruction(),
                 form=proposal_example(desk.form, objectives),
@@ -70,7 +67,8 @@ def propose(voice: Voice, desk: Desk, n: int, *, enough: int, probes: str) -> Pr
             )
         except TooLongError as overflow:
             made = replace(made, note=f"its prompt was too long: {overflow}")
-            share, talk = share * SHRINK, []
+            desk.shrink()
+            talk = []
             continue
         except SilenceError as silence:
             return _ended(made, silence)

@@ -124,6 +124,43 @@ def compared(connection: sqlite3.Connection, item: KnowledgeItem) -> Iterator[Pe
         yield Peer(row["id"], apart, agrees, row["source"], row["method"])
 
 
+def contradictions(connection: sqlite3.Connection, item: KnowledgeItem) -> list[tuple[str, float]]:
+    """Return the active items that contradict `item`, and by how many standard deviations, farthest first.
+
+    All of the latest `COMPARED` about the same thing, and so many more of those before: where one
+    contradicts it, however old, at least one is found.
+    """
+    found = {peer.id: peer.apart for peer in compared(connection, item) if peer.apart > SIGMAS}
+    own = _reading(item)
+    if own.value is not None:
+        start, end = timestamp(item.valid_from), timestamp(item.valid_to)
+        spread = _spread(own.value, own.std, None)
+        for side, edge in (("<", own.value - SIGMAS * spread), (">", own.value + SIGMAS * spread)):
+            for row in connection.execute(
+                "SELECT id, base_value, base_std, base_unit, method, tool, negative FROM items "  # noqa: S608
+                "WHERE subject = ? AND relation = ? AND conditions = ? AND has_value = 1 "
+                f"AND negative IN (0, 1) AND base_value {side} ? "
+                "AND (base_value - ?) * (base_value - ?) > ? * (? + CASE WHEN base_std IS NULL "
+                "THEN ? * base_value * base_value ELSE base_std * base_std END) "
+                "AND NOT (? AND base_std IS NULL AND method = ? AND tool = ?) "
+                "AND object = ? AND +base_unit = ? AND +until IS NULL AND +status = 'active' AND id <> ? "
+                "AND (? IS NULL OR valid_to IS NULL OR valid_to > ?) "
+                "AND (? IS NULL OR valid_from IS NULL OR valid_from < ?) LIMIT ?",
+                (
+                    *(item.subject, item.relation, canonical_json(item.conditions), edge),
+                    *(own.value, own.value, SIGMAS**2, spread**2, ASSUMED_SPREAD**2),
+                    *(own.std is None and any(own.source), *own.source),
+                    *(item.object, own.unit, item.id, start, start, end, end, COMPARED),
+                ),
+            ):
+                base = (row["base_value"], row["base_std"], row["base_unit"])
+                other = _Reading(*base, (row["method"], row["tool"]), bool(row["negative"]))
+                apart = _compare(own, other)
+                if apart is not None and apart > SIGMAS:
+                    found[row["id"]] = apart
+    return sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))
+
+
 def companions(connection: sqlite3.Connection, ids: Collection[str]) -> list[str]:
     """Return the active items that speak of the same as any of `ids`, these included where others do.
 

@@ -16,7 +16,7 @@ from novum.core.forecasts import Forecast
 from novum.core.knowledge import Evidence, EvidenceRole, ItemStatus, KnowledgeItem
 from novum.core.quality import score
 from novum.knowledge_base import track
-from novum.knowledge_base.agreement import SIGMAS, difference, peers, topic
+from novum.knowledge_base.agreement import SIGMAS, contradictions, difference, topic
 from novum.knowledge_base.chain import Chain, Link
 from novum.knowledge_base.links import Rows
 from novum.knowledge_base.retraction import Withdrawal, withdraw
@@ -90,7 +90,7 @@ def detect(writer: Writer, items: Iterable[KnowledgeItem]) -> list[str]:
     for item in items:
         if item.status is not ItemStatus.ACTIVE:
             continue
-        apart = [(z, id) for id, z in peers(writer.connection, item) if z > SIGMAS]
+        apart = [(z, id) for id, z in contradictions(writer.connection, item)]
         if not apart:
             continue
         found[item.id] = None

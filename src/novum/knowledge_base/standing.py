@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from novum.core.knowledge import Evidence, EvidenceRole, ItemStatus, KnowledgeItem
 from novum.core.science import Origin
-from novum.knowledge_base.agreement import SIGMAS, difference, peers, topic
+from novum.knowledge_base.agreement import SIGMAS, contradictions, difference, topic
 from novum.knowledge_base.retraction import get, restore, withdraw
 from novum.knowledge_base.rows import tool_of
 from novum.knowledge_base.supersession import superseded, superseders
@@ -59,7 +59,7 @@ def found_again(writer: Writer, id: str, before: KnowledgeItem) -> list[str]:
     if not new or item.status not in (ItemStatus.SUPERSEDED, ItemStatus.RETRACTED):
         return []
     if item.status is ItemStatus.SUPERSEDED and any(_is_independent(writer, item, link) for link in new):
-        apart = [other for other, z in peers(writer.connection, item) if z > SIGMAS]
+        apart = [other for other, _ in contradictions(writer.connection, item)]
         if apart:
             reason = f"{new[0].target} speaks for it: its conflict with {apart[0]} is open again"
             return restore(writer, id, reason)
@@ -79,7 +79,7 @@ def take_up_again(writer: Writer, ids: Collection[str]) -> list[str]:
     """
     changed: list[str] = []
     for item in (get(writer, id) for id in ids):
-        apart = sorted(other for other, z in peers(writer.connection, item) if z > SIGMAS)
+        apart = [other for other, _ in contradictions(writer.connection, item)]
         for loser in writer.heads(superseded(writer, apart)).values():
             if loser.status is not ItemStatus.SUPERSEDED or topic(loser) != topic(item):
                 continue

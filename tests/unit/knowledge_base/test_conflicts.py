@@ -97,6 +97,25 @@ def test_what_is_about_something_else_or_agrees_is_no_conflict(
     assert kb.conflicts(every=True) == []
 
 
+def test_an_old_outlier_contradicts_however_many_came_after_it(
+    kb: KnowledgeBase, item: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("novum.knowledge_base.agreement.COMPARED", 3)
+
+    def of(n: int, value: float, std: float = 0.1, **more: object) -> KnowledgeItem:
+        return item(f"no. {n}", id=f"K-{n}", value=ev(value, std), provenance=by(f"m{n}"), **more)
+
+    # Farther away than the outlier, and too uncertain to contradict anything.
+    vague = [of(n, 40.0, 90.0) for n in range(10, 15)]
+    kb.record([of(0, 9.0), *vague, *(of(n, 8.0, 2.0) for n in range(20, 30))])
+    assert kb.conflicts() == []
+    kb.record([of(1, 4.0)])
+    [conflict] = kb.conflicts()
+    assert {member.id for member in conflict.items} == {"K-0", "K-1"}
+    kb.record([of(2, 9.0, subject="b", valid_to=THEN), of(3, 4.0, subject="b", valid_from=THEN)])
+    assert kb.conflicts(item="K-2") == []
+
+
 def test_a_statement_and_its_denial_are_a_conflict(kb: KnowledgeBase, item: Make) -> None:
     kb.record(
         [item("it works", id="K-yes", value=None), item("it fails", id="K-no", value=None, negative=True)]

@@ -76,7 +76,7 @@ def test_a_server_that_dies_early_is_told_with_the_end_of_its_log(start):
 
 def test_a_server_that_is_never_ready_is_stopped(start):
     server = start(deaf=True)
-    with pytest.raises(ModelUnavailableError, match="not ready after .* s, and was stopped") as told:
+    with pytest.raises(ModelUnavailableError, match=r"not ready after .* s, and was stopped") as told:
         server.wait_healthy(patience_s=0.6)
     assert told.value.kind == "timeout"
     assert find_marked(server.started.mark) == []

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -98,6 +98,20 @@ class Settings(BaseSettings):
             known = ", ".join(self.models) or "none"
             raise NotFoundError(f"there is no model {wanted!r} in the settings (there are: {known})")
         return wanted, self.models[wanted]
+
+
+def load_key(entry: ModelEntry) -> SecretStr | None:
+    """Return the key for a model's server, from the variable that its entry names; None where it names none.
+
+    Raises:
+        SettingsError: the variable is not set, or empty.
+    """
+    if entry.api_key_env is None:
+        return None
+    key = os.environ.get(entry.api_key_env, "").strip()
+    if not key:
+        raise SettingsError(f"the variable {entry.api_key_env}, which is to hold the model's key, is not set")
+    return SecretStr(key)
 
 
 def load_settings(**given: Any) -> Settings:

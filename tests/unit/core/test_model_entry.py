@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from novum.core.errors import NotFoundError, SettingsError
 from novum.core.model_entry import ModelEntry, is_loopback
-from novum.core.settings import Settings, load_settings
+from novum.core.settings import Settings, load_key, load_settings
 
 HERE = {"base_url": "http://127.0.0.1:8000/v1", "model": "m"}
 
@@ -112,3 +112,19 @@ def test_the_model_that_is_meant():
         Settings(models={"a": a, "b": b}).get_model("c")
     with pytest.raises(NotFoundError, match="no model 'gone'"):
         Settings(models={"a": a}, model="gone").get_model()
+
+
+def test_a_key_is_read_from_its_variable_and_shown_nowhere(monkeypatch):
+    assert load_key(ModelEntry(**HERE)) is None
+    entry = ModelEntry(**HERE, api_key_env="LAB_KEY")
+    monkeypatch.delenv("LAB_KEY", raising=False)
+    with pytest.raises(SettingsError, match="LAB_KEY, which is to hold the model's key, is not set"):
+        load_key(entry)
+    monkeypatch.setenv("LAB_KEY", "  ")
+    with pytest.raises(SettingsError, match="LAB_KEY"):
+        load_key(entry)
+    monkeypatch.setenv("LAB_KEY", " sk-verysecret\n")
+    key = load_key(entry)
+    assert key is not None
+    assert key.get_secret_value() == "sk-verysecret"
+    assert "verysecret" not in f"{key!r} {key} {entry!r}"

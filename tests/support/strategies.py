@@ -469,6 +469,9 @@ exchanges = st.builds(
     reply=maybe(replies),
     error=texts,
     error_kind=words,
+    limit=maybe(counts),
+    asked=maybe(counts),
+    access=_access,
 )
 
 passages = st.builds(Passage, id=words, text=texts, flags=some(words, 2), access=_access)

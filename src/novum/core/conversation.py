@@ -4,11 +4,20 @@ import base64
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from novum.core.digest import digest
 from novum.core.frozen import Frozen
 from novum.core.knowledge import Access
+
+
+def _check_base64(data: str) -> str:
+    base64.b64decode(data, validate=True)  # its error is a ValueError
+    return data
+
+
+Base64 = Annotated[str, AfterValidator(_check_base64)]
+"""Bytes as text."""
 
 
 class Role(StrEnum):
@@ -38,7 +47,7 @@ class Image(Frozen):
     """
 
     kind: Literal["image"] = "image"
-    data: str
+    data: Base64
     """The file in base64."""
     media_type: Literal["image/png", "image/jpeg"] = "image/png"
     access: Access = Access.PUBLIC
@@ -58,7 +67,7 @@ class TimeSeries(Frozen):
     """
 
     kind: Literal["time_series"] = "time_series"
-    data: str
+    data: Base64
     """The file in base64, written without pickle."""
     sampling_rate_hz: float = Field(gt=0)
     access: Access = Access.PUBLIC
@@ -281,3 +290,22 @@ class Exchange(Frozen):
     """Why there is no reply; empty when there is one."""
     error_kind: str = ""
     """``reply:KIND`` or ``unavailable:KIND``, as the error named it."""
+    limit: int | None = None
+    """Tokens that the model can read, where an error told."""
+    asked: int | None = None
+    """Tokens that were asked of it, where an error told."""
+    access: Access = Access.PUBLIC
+    """The closest tier of what was asked; a reply may repeat what it was told."""
+
+
+class Attempt(Frozen):
+    """One try to get a reply of a wanted form."""
+
+    mechanism: Mechanism
+    """How it was asked for."""
+    fault: str = ""
+    """Kind of what was wrong with it; empty when it was right."""
+    problem: str = ""
+    """What was wrong, in the words in which the model was told."""
+    tokens: int = Field(default=0, ge=0)
+    """Prompt and reply together."""

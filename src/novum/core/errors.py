@@ -14,7 +14,8 @@ NovumError
 │   ├── ToolArgumentError         arguments that do not fit the tool's schema
 │   ├── ToolFailedError           a calculation that failed
 │   └── ModelReplyError           a language model's reply that cannot be used
-│       └── ContextOverflowError     what was asked is longer than the model can read
+│       ├── ContextOverflowError     what was asked is longer than the model can read
+│       └── NoUsableReplyError       every try for a reply of a wanted form failed
 ├── InfrastructureError        retried by one policy
 │   ├── SandboxUnavailableError   no isolation can be had
 │   ├── SandboxBrokenError        the sandbox itself failed, not the code inside it
@@ -147,6 +148,20 @@ class ContextOverflowError(ModelReplyError):
         self.limit = limit
         self.asked = asked
         super().__init__(message, kind="context")
+
+
+class NoUsableReplyError(ModelReplyError):
+    """Every try to get a reply of a wanted form failed.
+
+    Args:
+        message: what was wrong with the last.
+        kind: the last fault.
+        problems: what was wrong with each, in order.
+    """
+
+    def __init__(self, message: str, *, kind: ReplyFault, problems: tuple[str, ...]) -> None:
+        self.problems = problems
+        super().__init__(message, kind=kind)
 
 
 class InfrastructureError(NovumError):

@@ -113,8 +113,7 @@ def _content(part: Part, profile: Profile, engine: str | None) -> dict[str, Any]
         case TimeSeries():
             if engine is None or engine not in profile.time_series:
                 raise ModelReplyError(
-                    f"{profile.family!r} behind {engine or 'an unknown engine'} reads no time series; tell it "
-                    f"in words and numbers",
+                    f"{profile.family!r} behind {engine or 'an unknown engine'} reads no time series",
                     kind="unsupported",
                 )
             url = f"data:application/octet-stream;base64,{part.data}"

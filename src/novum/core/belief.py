@@ -20,7 +20,8 @@ from dataclasses import dataclass
 
 CORRELATION = 0.5
 """ρ: correlation of the errors of two pieces that share a method, or something they rest on. Between no new
-information (1) and independence (0); a choice, until the knowledge base holds enough forecasts to estimate it."""
+information (1) and independence (0); a choice, until the knowledge base holds enough forecasts to estimate
+it."""
 
 LEAST, MOST = 0.01, 0.99
 """No evidence makes an item impossible or certain."""

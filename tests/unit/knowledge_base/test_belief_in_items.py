@@ -321,3 +321,22 @@ def test_many_that_agree_are_weighed_as_far_as_they_add_anything(kb: KnowledgeBa
     assert few > 0.98
     kb.record([reading(n, METHODS[n % 3]) for n in range(60, 120)])
     assert kb.get("K-r0").confidence == pytest.approx(few, abs=MOVED)
+
+
+# Noise
+
+
+def test_a_noisy_value_is_superseded_only_by_what_its_replicates_do_not_explain(kb: KnowledgeBase) -> None:
+    def found(subject: str, value: float, id: str, **more: object) -> KnowledgeItem:
+        made = Provenance(source="c1", campaign="c1", method="noisy", tool="t", call_key=id)
+        return make_item(id, id=id, subject=subject, value=ev(value, None), provenance=made, **more)
+
+    def measured_again(value: float, id: str) -> KnowledgeItem:
+        kb.record([found("s", 4.0, f"K-old-{id}", status=ItemStatus.STALE, conditions={"n": id})])
+        kb.record([found("s", value, f"K-new-{id}", conditions={"n": id})], measured_again=True)
+        return kb.get(f"K-old-{id}")
+
+    assert measured_again(5.5, "1").status is ItemStatus.SUPERSEDED  # nothing is known of the noise
+    kb.record([found("calm", value, f"K-{value}") for value in (3.0, 4.0, 5.0)])  # a spread of 1 eV
+    assert measured_again(5.5, "2").status is ItemStatus.ACTIVE
+    assert measured_again(9.0, "3").status is ItemStatus.SUPERSEDED

@@ -40,11 +40,25 @@ SMILES = (
 )
 
 
+def schema_of(request: Request) -> dict[str, Any] | None:
+    """Return the schema that a question wants filled in, however it asks for it; None where it wants prose."""
+    if request.json_schema is not None:
+        return request.json_schema
+    if request.tools:
+        return request.tools[0].parameters if request.tool_choice == request.tools[0].name else None
+    _, found, text = request.messages[-1].text.partition("JSON schema:\n")
+    if not found:  # a question that is asked again: the schema stands before the faulty answer
+        texts = (m.text.partition("JSON schema:\n")[2] for m in request.messages)
+        text = next((t for t in texts if t), "")
+    return json.loads(text) if text else None
+
+
 def asked_for(request: Request) -> str:
     """Return which of the scientist's parts asks: propose, criticise, analyse or experiment."""
-    if request.json_schema is None:
+    schema = schema_of(request)
+    if schema is None:
         return "experiment"
-    (name,) = request.json_schema["properties"]
+    (name,) = schema["properties"]
     return {"hypotheses": "propose", "objections": "criticise", "sentences": "analyse"}[name]
 
 
@@ -79,9 +93,10 @@ def random_reply(seed: int = 0) -> Callable[[Request], str]:
 
     def reply(request: Request) -> str:
         rng = random.Random(f"{seed} {request.digest()}")
-        if request.json_schema is None:
+        schema = schema_of(request)
+        if schema is None:
             return "none"
-        said = draw(request.json_schema, rng)
+        said = draw(schema, rng)
         for one in said.get("hypotheses", ()):
             one["cites"] = []  # a made-up id is never one that was shown
             if isinstance(one["candidate"], str) and "enum" not in candidate_schema(request):
@@ -93,10 +108,9 @@ def random_reply(seed: int = 0) -> Callable[[Request], str]:
 
 def candidate_schema(request: Request) -> dict[str, Any]:
     """Return the schema of a candidate in a question for proposals."""
-    assert request.json_schema is not None
-    found: dict[str, Any] = request.json_schema["properties"]["hypotheses"]["items"]["properties"][
-        "candidate"
-    ]
+    schema = schema_of(request)
+    assert schema is not None
+    found: dict[str, Any] = schema["properties"]["hypotheses"]["items"]["properties"]["candidate"]
     return found
 
 

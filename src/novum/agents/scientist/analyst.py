@@ -5,14 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from novum.agents.models.base import Card, Message
-from novum.agents.models.reading import load_tolerant
 from novum.agents.scientist.asking import SilenceError, TooLongError, Voice
 from novum.agents.scientist.desk import SHRINK, room_of
 from novum.agents.scientist.prompts import load_prompt
 from novum.agents.scientist.quoting import as_data, passage_line
 from novum.agents.scientist.telling import goal_line
 from novum.core.deliberation import Passage, Turn
-from novum.core.errors import ModelReplyError
 from novum.core.goals import Goal
 from novum.core.prose import Analysis, Sentence, check_sentence
 from novum.core.text import clean_text
@@ -56,13 +54,14 @@ def analyse(
     """
     prompt, system = load_prompt("analyse"), load_prompt("system").render(role="analyst")
     hashes = {p: load_prompt(p).hash for p in ("system", "analyse")}
-    said: Any = None
-    note, share = "", 1.0
-    while voice.left and said is None:
+    schema, share = analysis_schema(), 1.0
+    sentences: list[Sentence] = []
+    while True:
         room = room_of(card, share=share)
-        fixed = estimate_tokens(system) + estimate_tokens(prompt.text) + estimate_tokens(goal_line(goal))
+        told = (system, prompt.text, goal_line(goal), json.dumps(schema))
         window = fit_window(
-            [Section("records", tuple(map(passage_line, facts)))], tokens=max(0, room.prompt - fixed)
+            [Section("records", tuple(map(passage_line, facts)))],
+            tokens=max(0, room.prompt - sum(map(estimate_tokens, told))),
         )
         text = prompt.render(
             goal=goal_line(goal),
@@ -70,29 +69,30 @@ def analyse(
             n=str(SENTENCES),
             form=json.dumps({"sentences": [{"text": "…", "cites": ["E001"]}]}, ensure_ascii=False),
         )
-        shown = facts[: len(window.lines["records"])]
+        shown = {p.id: p.text for p in facts[: len(window.lines["records"])]}
+
+        def check(entries: list[Any], shown: Mapping[str, str] = shown) -> str:
+            sentences[:] = read_sentences(entries, shown, names)
+            return "" if sentences else "there is no sentence in it"
+
         try:
-            reply = voice.ask(
-                (Message.system(system), Message.user(text)), schema=analysis_schema(), max_tokens=room.reply
+            voice.fill(
+                (Message.system(system), Message.user(text)), schema, check=check, max_tokens=room.reply
             )
-            said = load_tolerant(reply.text)
-        except TooLongError as error:
-            note, share = str(error), share * SHRINK
-        except ModelReplyError as error:
-            note = str(error)
+        except TooLongError:
+            share *= SHRINK
+            continue
         except SilenceError as silence:
             return Analysis(turn=silence.turn, note=silence.reason, prompts=hashes)
-    sentences = read_sentences(said, {p.id: p.text for p in shown}, names) if said is not None else ()
-    if not sentences:
-        return Analysis(turn=Turn.UNUSABLE, note=note or "it said nothing that can be read", prompts=hashes)
-    return Analysis(turn=Turn.ANSWERED, sentences=sentences, prompts=hashes)
+        return Analysis(turn=Turn.ANSWERED, sentences=tuple(sentences), prompts=hashes)
 
 
-def read_sentences(said: Any, records: Mapping[str, str], names: Sequence[str]) -> tuple[Sentence, ...]:
+def read_sentences(
+    entries: Sequence[Any], records: Mapping[str, str], names: Sequence[str]
+) -> tuple[Sentence, ...]:
     """Return the sentences that can be read, each checked; what is no sentence is left out."""
-    entries = said.get("sentences") if isinstance(said, Mapping) else said
     found = []
-    for entry in entries[:SENTENCES] if isinstance(entries, list) else ():
+    for entry in entries[:SENTENCES]:
         text = entry.get("text") if isinstance(entry, Mapping) else None
         if not isinstance(text, str) or not text.strip():
             continue

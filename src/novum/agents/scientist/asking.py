@@ -5,17 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from novum.agents.models.base import Message, Model, Reply, Request, ToolSchema
+from pydantic import BaseModel, create_model
+
+from novum.agents.models.base import Card, Message, Model, Reply, Request, ToolSchema
+from novum.agents.models.structured import LEAST_S, ask_for
+from novum.core.access import Destination
 from novum.core.deliberation import Turn
 from novum.core.errors import ContextOverflowError, ModelReplyError, ModelUnavailableError
-
-LEAST_S = 0.05
-"""Seconds that the last question of a step still gets. It is asked even when the time is up, so that what
-follows depends on its recorded answer alone, and never on a clock that a replay does not have."""
-
-
-BY_CHANCE = frozenset({"empty", "malformed", "schema", "repetition", "cut"})
-"""Faults of a reply that another draw may not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,49 +61,118 @@ class Voice:
         patience: Patience,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._model = model
+        self._model = _Counted(model)
         self._step = step
         self._seed = seed
+        self._tries = patience.tries
         self._clock = clock
         self._end = clock() + patience.step_s
-        self.left = patience.tries
-        """Questions that may still be asked."""
-        self.asked = 0
 
-    def ask(
-        self,
-        messages: Sequence[Message],
-        *,
-        schema: dict[str, Any] | None = None,
-        tools: Sequence[ToolSchema] = (),
-        max_tokens: int | None = None,
-    ) -> Reply:
-        """Return the answer to one question.
+    @property
+    def asked(self) -> int:
+        """How many questions were asked."""
+        return self._model.asked
+
+    @property
+    def left(self) -> int:
+        """How many may still be."""
+        return max(0, self._tries - self.asked)
+
+    def ask(self, messages: Sequence[Message], *, tools: Sequence[ToolSchema], max_tokens: int) -> Reply:
+        """Return the answer to one question, with the calls of tools that the model wishes for.
 
         Raises:
             SilenceError: there is none that can be used.
             TooLongError: the question is too long.
             NotReleasedError: a part may not go to this model. Never caught: nothing went.
         """
-        while self.left:
-            self.left -= 1
-            self.asked += 1
-            request = Request(
-                messages=tuple(messages),
-                tools=tuple(tools),
-                json_schema=schema,
-                max_tokens=max_tokens,
-                seed=self._seed + self.asked - 1,
-                deadline_s=max(LEAST_S, self._end - self._clock()),
-                step=f"{self._step}/{self.asked}",
+        request = self._request(messages, max_tokens).model_copy(update={"tools": tuple(tools)})
+        try:
+            return self._model.complete(request)
+        except ContextOverflowError as error:
+            raise TooLongError(str(error)) from error
+        except ModelReplyError as error:
+            raise SilenceError(Turn.UNUSABLE, str(error)) from error
+        except ModelUnavailableError as error:
+            raise SilenceError(Turn.UNAVAILABLE, str(error)) from error
+
+    def fill(
+        self,
+        messages: Sequence[Message],
+        schema: dict[str, Any],
+        *,
+        check: Callable[[list[Any]], str],
+        max_tokens: int,
+    ) -> None:
+        """Have the model fill in a list, and `check` say what is wrong with it, until nothing is.
+
+        Args:
+            messages: what is told.
+            schema: of an object whose only key holds the list.
+            check: takes the entries of one answer, and returns what the model is told is wrong; empty text
+                ends the step.
+            max_tokens: of one answer.
+
+        Raises:
+            SilenceError: no answer was in order.
+            TooLongError: the question is too long.
+            NotReleasedError: a part may not go to this model. Never caught: nothing went.
+        """
+        if not self.left:
+            raise SilenceError(Turn.UNUSABLE, "it was asked as often as it may be")
+        (key,) = schema["properties"]
+        try:
+            ask_for(
+                _form(key, schema),
+                self._model,
+                self._request(messages, max_tokens),
+                attempts=self.left,
+                check=lambda filled: check(getattr(filled, key)),
             )
-            try:
-                return self._model.complete(request)
-            except ContextOverflowError as error:
-                raise TooLongError(str(error)) from error
-            except ModelReplyError as error:
-                if error.kind not in BY_CHANCE or not self.left:
-                    raise SilenceError(Turn.UNUSABLE, str(error)) from error
-            except ModelUnavailableError as error:
-                raise SilenceError(Turn.UNAVAILABLE, str(error)) from error
-        raise SilenceError(Turn.UNUSABLE, "it was asked as often as it may be")
+        except ContextOverflowError as error:
+            raise TooLongError(str(error)) from error
+        except ModelReplyError as error:
+            raise SilenceError(Turn.UNUSABLE, str(error)) from error
+        except ModelUnavailableError as error:
+            raise SilenceError(Turn.UNAVAILABLE, str(error)) from error
+
+    def _request(self, messages: Sequence[Message], max_tokens: int) -> Request:
+        return Request(
+            messages=tuple(messages),
+            max_tokens=max_tokens,
+            seed=self._seed,
+            # Asked even when the time is up, so that what follows depends on recorded answers alone.
+            deadline_s=max(LEAST_S, self._end - self._clock()),
+            step=self._step,
+        )
+
+
+class _Counted:
+    """A model that counts what it is asked."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self.asked = 0
+
+    @property
+    def name(self) -> str:
+        return self._model.name
+
+    @property
+    def destination(self) -> Destination:
+        return self._model.destination
+
+    @property
+    def card(self) -> Card:
+        return self._model.card
+
+    def complete(self, request: Request) -> Reply:
+        self.asked += 1
+        return self._model.complete(request)
+
+
+def _form(key: str, schema: dict[str, Any]) -> type[BaseModel]:
+    """Return a form with one list, which takes any entry: each is judged by itself, and not all for one."""
+    form: type[BaseModel] = create_model("Reply", **{key: (list[Any], ...)})  # type: ignore[call-overload]
+    form.model_json_schema = classmethod(lambda *_, **__: schema)  # type: ignore[method-assign, assignment]
+    return form

@@ -6,7 +6,6 @@ from math import hypot
 from statistics import median
 from typing import Any
 
-from novum.agents.models.reading import load_tolerant
 from novum.agents.optimizer.outlook import Appraisal
 from novum.agents.scientist.asking import SilenceError, TooLongError, Voice
 from novum.agents.scientist.desk import Desk, room_of
@@ -14,7 +13,6 @@ from novum.agents.scientist.prompts import load_prompt
 from novum.agents.scientist.quoting import as_data
 from novum.agents.scientist.telling import hypothesis_lines
 from novum.core.deliberation import Contender, Ground, Objection
-from novum.core.errors import ModelReplyError
 from novum.core.text import clean_text
 
 RULE = "numbers decide"
@@ -62,17 +60,24 @@ def criticise(
     """
     n = len(contenders)
     form = {"objections": [{"hypothesis": 1, "ground": Ground.OTHER.value, "text": "…"}]}
+    schema = objection_schema(n)
     messages, _ = desk.lay(
         load_prompt("criticise"),
         ("known",),
         role="critic",
+        schema=schema,
         hypotheses=as_data(hypothesis_lines(contenders)),
         form=json.dumps(form, ensure_ascii=False),
     )
+    said: list[Any] = []
+
+    def check(entries: list[Any]) -> str:
+        said[:] = entries
+        return ""
+
     try:
-        reply = voice.ask(messages, schema=objection_schema(n), max_tokens=room_of(desk.card).reply)
-        said = load_tolerant(reply.text)
-    except (SilenceError, TooLongError, ModelReplyError) as error:
+        voice.fill(messages, schema, check=check, max_tokens=room_of(desk.card).reply)
+    except (SilenceError, TooLongError) as error:
         return tuple(contenders), f"no critic: {error}"
     fitted = desk.outlook.surrogate is not None
     gains = [a.gain for a in appraisals]
@@ -92,14 +97,13 @@ def criticise(
     )
 
 
-def read_objections(said: Any, n: int) -> list[tuple[int, Ground, str]]:
+def read_objections(entries: Sequence[Any], n: int) -> list[tuple[int, Ground, str]]:
     """Return the objections that can be read, as (number, ground, text); what cannot is left out.
 
     An objection changes nothing by itself, so that none is asked for twice.
     """
-    entries = said.get("objections") if isinstance(said, Mapping) else said
     found = []
-    for entry in entries if isinstance(entries, list) else ():
+    for entry in entries:
         if not isinstance(entry, Mapping):
             continue
         number, ground, text = entry.get("hypothesis"), entry.get("ground"), entry.get("text")

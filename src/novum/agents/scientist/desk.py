@@ -1,8 +1,10 @@
 """The desk: a context laid out for a model, as much of it as the model can read."""
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -88,7 +90,13 @@ class Desk:
         self._share *= SHRINK
 
     def lay(
-        self, prompt: Prompt, sections: Sequence[str], *, role: str, **given: str
+        self,
+        prompt: Prompt,
+        sections: Sequence[str],
+        *,
+        role: str,
+        schema: dict[str, Any] | None = None,
+        **given: str,
     ) -> tuple[tuple[Message, ...], frozenset[str]]:
         """Return the messages of a prompt, and the ids that may be cited once it was read.
 
@@ -98,11 +106,14 @@ class Desk:
             prompt: whose slots are filled.
             sections: which of the desk's sections it has slots for.
             role: what the model is called.
+            schema: what it fills in; it may have to be told.
             given: the other slots.
         """
         system = load_prompt("system").render(role=role)
         goal = goal_line(self.outlook.context.goal)
-        fixed = sum(map(estimate_tokens, (system, prompt.text, goal, *given.values())))
+        fixed = sum(
+            map(estimate_tokens, (system, prompt.text, goal, json.dumps(schema or {}), *given.values()))
+        )
         lines = {name: self._lines[name] for name in sections}
         fitted = fit_window(
             [

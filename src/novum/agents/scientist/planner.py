@@ -28,7 +28,7 @@ from novum.core.prose import Analysis
 LEAST_ASKED, MOST_ASKED = 3, 8
 """Hypotheses that the model is asked for: more than it has experiments, so that there is a choice."""
 
-PROMPTS = ("system", "propose", "again", "criticise", "experiment")
+PROMPTS = ("system", "propose", "criticise", "experiment")
 
 
 class ScientistPlanner:

@@ -96,7 +96,7 @@ def proposal_example(form: Form, objectives: Sequence[Objective]) -> str:
 
 
 def read_proposals(
-    said: Any,
+    entries: Sequence[Any],
     form: Form,
     context: PlanningContext,
     *,
@@ -106,15 +106,12 @@ def read_proposals(
     """Return the proposals that are in order, and those that are not with what is wrong with each.
 
     Args:
-        said: what the model filled in, as JSON data.
+        entries: what the model filled in, as JSON data.
         form: of the space.
         context: what was asked, without the wishes that are fulfilled by construction.
         closed: ids of candidates that must not be proposed: measured, failed, or proposed before.
         citable: ids that the model was shown.
     """
-    entries = said.get("hypotheses") if isinstance(said, Mapping) else said
-    if not isinstance(entries, list):
-        return [], [Rejected(said=_shown(said), reason="the answer has no list of hypotheses")]
     drafts: list[Draft] = []
     rejected: list[Rejected] = []
     taken = set(closed)

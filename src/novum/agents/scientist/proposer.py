@@ -1,16 +1,15 @@
 """The proposer: asks for hypotheses until enough are in order, tells what is wrong, and stops in time."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
 
-from novum.agents.models.base import Message
-from novum.agents.models.reading import load_tolerant
 from novum.agents.scientist.asking import SilenceError, TooLongError, Voice
 from novum.agents.scientist.desk import Desk, room_of
 from novum.agents.scientist.prompts import load_prompt
 from novum.agents.scientist.proposals import Draft, proposal_example, proposal_schema, read_proposals
-from novum.agents.scientist.quoting import as_data, quoted
+from novum.agents.scientist.quoting import quoted
 from novum.core.deliberation import Rejected, Turn
-from novum.core.errors import ModelReplyError
 
 SECTIONS = ("space", "known", "lessons", "passages")
 FAULTS_TOLD = 6
@@ -26,8 +25,40 @@ class Proposed:
     note: str = ""
 
 
+class _Gathering:
+    """The proposals of one step, judged as they come; what is in order is kept whatever comes after it."""
+
+    def __init__(self, desk: Desk, *, enough: int) -> None:
+        context = desk.outlook.context
+        self._desk = desk
+        self._enough = enough
+        self._closed = set(desk.outlook.study.closed)
+        self._closed |= {o.candidate.id for o in context.observations if not o.recalled}
+        self.citable: Collection[str] = frozenset()
+        self.drafts: list[Draft] = []
+        self.rejected: list[Rejected] = []
+
+    def judge(self, entries: list[Any]) -> str:
+        """Take what is in order; return what is not, while there is not enough."""
+        drafts, faults = read_proposals(
+            entries,
+            self._desk.form,
+            self._desk.outlook.context,
+            closed=self._closed,
+            citable=self.citable,
+        )
+        self._closed |= {draft.candidate.id for draft in drafts}
+        self.drafts += drafts
+        self.rejected += faults
+        if len(self.drafts) >= self._enough or (self.drafts and not faults):
+            return ""
+        told = "; ".join(f"{quoted(f.said, limit=120)}: {f.reason}" for f in faults[:FAULTS_TOLD])
+        kept = f" {len(self.drafts)} are in order; do not repeat them." if self.drafts else ""
+        return (told or "there is no hypothesis in it") + f".{kept} Propose others in place of these."
+
+
 def propose(voice: Voice, desk: Desk, n: int, *, enough: int, probes: str) -> Proposed:
-    """Return at most `n` proposals that are in order, and what was wrong with the others.
+    """Return proposals that are in order, and what was wrong with the others.
 
     As long as there are fewer than `enough`, what is not in order is told to the model, which may replace
     it, as often as `voice` may still ask.
@@ -41,65 +72,32 @@ def propose(voice: Voice, desk: Desk, n: int, *, enough: int, probes: str) -> Pr
     """
     context = desk.outlook.context
     objectives = context.goal.objectives
-    closed = {o.candidate.id for o in context.observations if not o.recalled}
-    closed |= desk.outlook.study.closed
-    made = Proposed(Turn.UNUSABLE)
-    talk: list[Message] = []
-    citable: frozenset[str] = frozenset()
-    while voice.left and len(made.drafts) < enough:
-        lacking = n - len(made.drafts)
-        if not talk:
-            messages, citable = desk.lay(
-                load_prompt("propose"),
-                SECTIONS,
-                role="proposer",
-                n=str(lacking),
-                candidate=desk.form.instruction(),
-                form=proposal_example(desk.form, objectives),
-                probes=probes,
-            )
-            talk = list(messages)
-        try:
-            reply = voice.ask(
-                talk,
-                schema=proposal_schema(desk.form, objectives, context, n=lacking),
-                max_tokens=room_of(desk.card).reply,
-            )
-        except TooLongError as overflow:
-            made = replace(made, note=f"its prompt was too long: {overflow}")
-            desk.shrink()
-            talk = []
-            continue
-        except SilenceError as silence:
-            return _ended(made, silence)
-        try:
-            said = load_tolerant(reply.text)
-        except ModelReplyError as error:
-            faults = [Rejected(said=reply.text[:200], reason=str(error))]
-            drafts: list[Draft] = []
-        else:
-            drafts, faults = read_proposals(said, desk.form, context, closed=closed, citable=citable)
-            drafts = drafts[:lacking]
-        closed |= {draft.candidate.id for draft in drafts}
-        made = replace(
-            made,
-            turn=Turn.ANSWERED if made.drafts or drafts else Turn.UNUSABLE,
-            drafts=(*made.drafts, *drafts),
-            rejected=(*made.rejected, *faults),
+    gathering = _Gathering(desk, enough=enough)
+    schema = proposal_schema(desk.form, objectives, context, n=n)
+    silence: SilenceError | None = None
+    while True:
+        messages, gathering.citable = desk.lay(
+            load_prompt("propose"),
+            SECTIONS,
+            role="proposer",
+            schema=schema,
+            n=str(n),
+            candidate=desk.form.instruction(),
+            form=proposal_example(desk.form, objectives),
+            probes=probes,
         )
-        if not faults:
-            break
-        told = as_data(f"- {quoted(f.said, limit=120)}: {f.reason}" for f in faults[:FAULTS_TOLD])
-        asked_again = load_prompt("again").render(faults=told, n=str(n - len(made.drafts)))
-        talk = [*talk[:2], Message.assistant(reply.text[:2000] or "…"), Message.user(asked_again)]
-    if made.drafts:
-        return replace(made, note="")
-    last = made.rejected[-1].reason if made.rejected else made.note or "it proposed nothing"
-    return replace(made, note=f"nothing that it proposed can be tested; at last: {last}")
-
-
-def _ended(made: Proposed, silence: SilenceError) -> Proposed:
-    """Return what there was before the model fell silent."""
-    if made.drafts:
-        return replace(made, note=f"it fell silent after {len(made.drafts)} proposals: {silence.reason}")
-    return replace(made, turn=silence.turn, note=silence.reason)
+        try:
+            voice.fill(messages, schema, check=gathering.judge, max_tokens=room_of(desk.card).reply)
+        except TooLongError:
+            desk.shrink()
+            continue
+        except SilenceError as error:
+            silence = error
+        break
+    drafts, rejected = tuple(gathering.drafts), tuple(gathering.rejected)
+    if drafts:
+        short = silence is not None and len(drafts) < enough
+        note = f"it fell silent after {len(drafts)}: {silence.reason}" if short and silence else ""
+        return Proposed(Turn.ANSWERED, drafts, rejected, note)
+    assert silence is not None
+    return Proposed(silence.turn, (), rejected, silence.reason)

@@ -525,6 +525,53 @@ def test_a_value_under_an_id_that_was_made_of_another_is_refused(
     assert other.items.count(status=None) == 0
 
 
+def test_a_crate_does_not_make_an_id_say_something_else_than_it_was_made_of(
+    tmp_path: Path, item: Make, other: KnowledgeBase
+) -> None:
+    said = item("fluorine raises the gap", subject="a", relation="finding", value=None)
+    with KnowledgeBase(tmp_path / "kb", embedder="hashing") as kb:
+        kb.record([said])
+        export_crate(kb.items, tmp_path / "before")
+        kb.record([said.model_copy(update={"text": "fluorine lowers the gap"})])
+        export_crate(kb.items, tmp_path / "crate")
+    for known in (False, True):  # whether the item is known here or not
+        with pytest.raises(CrateError, match=f"item {said.id} says what its id was not made of"):
+            import_crate(other, tmp_path / "crate")
+        assert other.items.count(status=None) == int(known)
+        import_crate(other, tmp_path / "before")
+    assert other.get(said.id).text == "fluorine raises the gap"
+
+
+def test_a_crate_may_word_a_value_otherwise_but_does_not_replace_the_words_that_were_here_first(
+    tmp_path: Path, item: Make
+) -> None:
+    fact = {"id": "K-1", "subject": "a"}
+    words = "a gap of 4 eV", "the gap is 40 eV!"
+    bases = [
+        KnowledgeBase(tmp_path / name, embedder="hashing", clock=Clock(i)) for i, name in enumerate("ab")
+    ]
+    for base, text in zip(bases, words, strict=True):
+        base.record([item(text, **fact)])
+    for base in bases:
+        export_crate(base.items, base.root.with_suffix(".zip"), name=base.root.name)
+    for base, there in zip(bases, reversed(bases), strict=True):
+        import_crate(base, there.root.with_suffix(".zip"))
+        assert base.get("K-1").text == words[0]
+        texts = {version.text: version.version for _, version in base.history("K-1")}
+        assert set(texts) == set(words)
+        (origin,) = find_origins(base, "K-1", 2)
+        assert origin.name == there.root.name
+    # What is reworded afterwards, by somebody who knows both, is taken over.
+    bases[1].record([item("a gap of 4.0 eV", **fact)])
+    bases[0].link("ledger:c9/E1", EvidenceRole.SUPPORTS, "K-1")
+    export_crate(bases[1].items, tmp_path / "later.zip")
+    import_crate(bases[0], tmp_path / "later.zip")
+    assert bases[0].get("K-1").text == "a gap of 4.0 eV"
+    for base in bases:
+        assert base.verify().ok
+        base.close()
+
+
 def test_ids_with_and_without_the_object_in_them_and_derived_values_are_taken(
     tmp_path: Path, item: Make, other: KnowledgeBase
 ) -> None:

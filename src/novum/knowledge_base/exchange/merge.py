@@ -165,7 +165,13 @@ def import_crate(knowledge: KnowledgeBase, path: Path, *, digest: str | None = N
     Confidence is computed anew, by the methods' records here.
 
     An id names one fact, here and there: a crate that has another one under an id that is known here, or
-    under an id that was made of the content of a value, is refused as a whole.
+    under an id that was made of the content of a value or of what a text says, is refused as a whole. Where
+    the text is a wording of what the value says, another one is another version, with its origin. What was
+    reworded since both sides last met is taken over; of two wordings that know nothing of each other, the
+    one that was recorded first stays.
+
+    What a crate's items supersede is superseded here, and the other way round. Evidence for what had lost a
+    conflict on one side only opens it again.
 
     Args:
         knowledge: where to.
@@ -259,7 +265,10 @@ def _check_identity(here: Sequence[_Version], there: Sequence[_Version]) -> None
         CrateError: one is about something else.
     """
     known = {_identity(version.item) for version in here}
+    spoken = any(_is_made_of_text(version.item) for version in (*here, *there))
     for item in (version.item for version in there):
+        if spoken and not _is_made_of_text(item):
+            raise CrateError(f"version {item.version} of item {item.id} says what its id was not made of")
         if known and _identity(item) not in known:
             raise CrateError(f"version {item.version} of item {item.id} is not what that id means here")
         if not known and not _fits_id(item):
@@ -280,15 +289,24 @@ def _fits_id(item: KnowledgeItem) -> bool:
     An id that somebody chose is not of this form. Without a value it may be made of what the item does
     not keep, as a file's is of its bytes.
     """
-    if item.value is None or not _CONTENT_ID.fullmatch(item.id):
-        return True
-    return item.id in {
+    return item.value is None or not _CONTENT_ID.fullmatch(item.id) or item.id in _content_ids(item)
+
+
+def _is_made_of_text(item: KnowledgeItem) -> bool:
+    """Say whether the text of an item without a value is what it says, and its id was made of it."""
+    return item.value is None and item.id in _content_ids(item)
+
+
+def _content_ids(item: KnowledgeItem) -> set[str]:
+    """Return the ids that an item may get when it is found."""
+    return {
         item_id(
             subject=item.subject,
             relation=item.relation,
             conditions=item.conditions,
             method=item.provenance.method,
             value=item.value,
+            text=item.text,
             object=object,
             source=source,
         )
@@ -321,7 +339,7 @@ def _join(
     if latest.content in known:
         writer.revise(own.item)
     elif own.content not in theirs:
-        writer.revise(_joined(own, latest))
+        writer.revise(_joined(own, latest).model_copy(update={"text": _wording(here, there)}))
         sides = sorted((own.item, latest.item), key=lambda item: _SEVERITY.index(item.status))
         if sides[0].status is not sides[1].status:
             withdrawn[own.item.id] = sides[1]
@@ -329,6 +347,21 @@ def _join(
         # What was closed to readers here is not opened by a file.
         writer.revise(latest.item.model_copy(update={"access": access}))
     return len(missing)
+
+
+def _wording(here: Sequence[_Version], there: Sequence[_Version]) -> str:
+    """Return in which words an item is to be put that two sides have put in theirs.
+
+    Words that the other side knew, and has replaced, give way. Of those that know nothing of each other, the
+    ones stay that were there first: a crate does not put them otherwise.
+    """
+    one, other = (versions[-1].item.text for versions in (here, there))
+    if one in {version.item.text for version in there} and other not in (v.item.text for v in here):
+        return other
+    if other in {version.item.text for version in here} and one not in (v.item.text for v in there):
+        return one
+    first = min((*here, *there), key=lambda v: (v.item.text not in (one, other), v.recorded_at, v.content))
+    return first.item.text
 
 
 def _joined(one: _Version, other: _Version) -> KnowledgeItem:

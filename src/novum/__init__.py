@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from novum.core.quantity import Quantity
     from novum.core.record import CampaignRecord
     from novum.core.settings import Settings, load_settings
-    from novum.core.spaces import MoleculeSpace, ParameterSpace, PoolSpace
+    from novum.core.spaces import CrystalSpace, MoleculeSpace, ParameterSpace, PoolSpace
     from novum.knowledge_base import KnowledgeBase
     from novum.runtime import Workspace
     from novum.tools.base import Properties, Unit, tool
@@ -19,6 +19,7 @@ __all__ = [
     "Budget",
     "CampaignRecord",
     "Confirmation",
+    "CrystalSpace",
     "Goal",
     "KnowledgeBase",
     "MoleculeSpace",
@@ -40,7 +41,7 @@ _HOMES = {
     "novum.core.quantity": ("Quantity",),
     "novum.core.record": ("CampaignRecord",),
     "novum.core.settings": ("Settings", "load_settings"),
-    "novum.core.spaces": ("MoleculeSpace", "ParameterSpace", "PoolSpace"),
+    "novum.core.spaces": ("CrystalSpace", "MoleculeSpace", "ParameterSpace", "PoolSpace"),
     "novum.knowledge_base": ("KnowledgeBase",),
     "novum.runtime": ("Workspace",),
     "novum.tools.base": ("Properties", "Unit", "tool"),

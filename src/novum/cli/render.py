@@ -23,7 +23,7 @@ from novum.core.science import (
     Outcome,
     Verdict,
 )
-from novum.core.spaces import MoleculeSpace, ParameterSpace, PoolSpace, Space
+from novum.core.spaces import CrystalSpace, MoleculeSpace, ParameterSpace, PoolSpace, Space
 from novum.sandbox.text import clean_text
 
 LABEL_LIMIT = 60
@@ -159,6 +159,8 @@ def describe_space(space: Space) -> str:
                 f"molecules of {', '.join(space.elements)} with {space.min_heavy_atoms} to "
                 f"{space.max_heavy_atoms} heavy atoms{start}"
             )
+        case CrystalSpace():
+            return f"crystals of {', '.join(space.elements)} in {len(space.types())} structure types"
         case PoolSpace():
             return f"pool of {len(space.rows)} candidates from {space.source or 'a table'}"
         case ParameterSpace():

@@ -1,9 +1,11 @@
-"""Where a campaign looks: molecules, a pool of given candidates, or parameters."""
+"""Where a campaign looks: molecules, crystals, a pool of given candidates, or parameters."""
 
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from novum.core.crystal_tables import VOLUMES
+from novum.core.crystals import Prototype, find_prototype, prototypes
 from novum.core.frozen import Frozen
 from novum.core.quantity import DIMENSIONLESS
 
@@ -48,6 +50,59 @@ class MoleculeSpace(Frozen):
         if self.min_charge > self.max_charge:
             raise ValueError("impossible interval: min_charge is above max_charge")
         return self
+
+
+class CrystalSpace(Frozen):
+    """Crystals made by putting elements onto the sites of structure types: type × composition.
+
+    Each kind of site of a structure type takes another element. Limits are inclusive.
+    """
+
+    kind: Literal["crystals"] = "crystals"
+    elements: tuple[str, ...] = Field(min_length=2)
+    """Symbols of the elements allowed."""
+    prototypes: tuple[str, ...] = ()
+    """Structure types by Strukturbericht designation; empty takes all that novum knows and that fit."""
+    templates: tuple[Prototype, ...] = ()
+    """Structure types of the user's own, whose sites are substituted in the same way."""
+    min_elements: int = Field(default=2, ge=1)
+    max_elements: int = Field(default=2, ge=1)
+    max_atoms: int = Field(default=12, ge=1)
+    """Atoms in the primitive cell."""
+    charge_balanced: bool = False
+    """Take only compositions whose common oxidation states can balance: for salts, not for metals."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len(set(self.elements)) != len(self.elements):
+            raise ValueError("an element is named twice")
+        strangers = sorted(set(self.elements) - set(VOLUMES))
+        if strangers:
+            raise ValueError(f"no crystal volume is known of {', '.join(strangers)}")
+        unknown = [name for name in self.prototypes if find_prototype(name) is None]
+        if unknown:
+            raise ValueError(f"unknown structure type {unknown[0]!r}; known are {', '.join(prototypes())}")
+        names = [p.name for p in self.templates]
+        if len(set(names)) != len(names) or set(names) & set(prototypes()):
+            raise ValueError("two structure types have one name")
+        if self.min_elements > self.max_elements:
+            raise ValueError("impossible interval: min_elements is above max_elements")
+        if not self.types():
+            raise ValueError(
+                f"no structure type here takes {self.min_elements} to {self.max_elements} elements "
+                f"in at most {self.max_atoms} atoms"
+            )
+        return self
+
+    def types(self) -> tuple[Prototype, ...]:
+        """Return the structure types that fit the limits."""
+        known = prototypes()
+        named = [known[name] for name in self.prototypes]
+        offered = [*(named or ([] if self.templates else known.values())), *self.templates]
+        most = min(self.max_elements, len(self.elements))
+        return tuple(
+            p for p in offered if self.min_elements <= p.n_kinds <= most and len(p.kinds) <= self.max_atoms
+        )
 
 
 class PoolSpace(Frozen):
@@ -149,4 +204,4 @@ class ParameterSpace(Frozen):
         return self
 
 
-Space = Annotated[MoleculeSpace | PoolSpace | ParameterSpace, Field(discriminator="kind")]
+Space = Annotated[MoleculeSpace | CrystalSpace | PoolSpace | ParameterSpace, Field(discriminator="kind")]

@@ -22,6 +22,13 @@ BUILT_IN: Mapping[str, str] = {
     "chemistry.descriptors": "novum.tools.chemistry.descriptors:descriptors",
     "chemistry.dft": "novum.tools.chemistry.dft:dft",
     "chemistry.xtb": "novum.tools.chemistry.xtb:xtb",
+    "materials.diffusion": "novum.tools.materials.diffusion:diffusion",
+    "materials.elasticity": "novum.tools.materials.elasticity:elasticity",
+    "materials.equation_of_state": "novum.tools.materials.compression:equation_of_state",
+    "materials.phonons": "novum.tools.materials.vibrations:phonons",
+    "materials.relax": "novum.tools.materials.relaxing:relaxing",
+    "materials.stability": "novum.tools.materials.stability:stability",
+    "materials.stability_r2scan": "novum.tools.materials.stability:stability_r2scan",
 }
 """The tools that are there even where the installed metadata is older than the code."""
 

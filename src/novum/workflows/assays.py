@@ -9,7 +9,7 @@ from novum.core.calls import PropertySpec, ToolCall, ToolSpec
 from novum.core.errors import GoalError, MissingExtraError
 from novum.core.goals import MANUAL, POOL, Goal, Objective
 from novum.core.quantity import DIMENSIONLESS, Quantity, canonical_unit, convert, is_compatible
-from novum.core.spaces import Candidate, ParameterSpace, PoolSpace, Space
+from novum.core.spaces import Candidate, CrystalSpace, ParameterSpace, PoolSpace, Space
 from novum.tools.registry import Registry
 
 MANUAL_COST_S = 3600.0
@@ -99,7 +99,7 @@ def argument_names(space: Space) -> tuple[str, ...]:
         return tuple(p.name for p in space.parameters)
     if isinstance(space, PoolSpace):
         return tuple(space.rows[0].arguments) + (("smiles",) if space.smiles else ())
-    return ("smiles",)
+    return ("structure",) if isinstance(space, CrystalSpace) else ("smiles",)
 
 
 def tool_call(

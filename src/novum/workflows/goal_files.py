@@ -14,6 +14,7 @@ from novum.core.quantity import DIMENSIONLESS, canonical_unit, is_compatible
 from novum.core.spaces import (
     ChoiceParameter,
     ContinuousParameter,
+    CrystalSpace,
     IntegerParameter,
     LinearConstraint,
     MoleculeSpace,
@@ -22,7 +23,13 @@ from novum.core.spaces import (
 )
 from novum.tools.registry import Registry
 from novum.workflows.goal_language import Wish, parse_clause, parse_goal
-from novum.workflows.space_files import check_elements, check_smiles, load_pool, load_start_molecules
+from novum.workflows.space_files import (
+    check_elements,
+    check_smiles,
+    load_pool,
+    load_start_molecules,
+    load_template,
+)
 
 Model = TypeVar("Model", bound=BaseModel)
 Result = TypeVar("Result")
@@ -56,6 +63,23 @@ class MoleculesEntry(BaseModel):
     max_charge: int = 0
     max_ring_size: int = 8
     alerts: bool = True
+
+
+class CrystalsEntry(BaseModel):
+    """``kind: crystals``; the limits of `CrystalSpace`, and structures to substitute in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: str = "crystals"
+    elements: tuple[str, ...] = Field(min_length=2)
+    prototypes: tuple[str, ...] = ()
+    """Structure types by Strukturbericht designation; all that fit by default."""
+    templates: list[str] = []
+    """Structure files (CIF, POSCAR), relative to the goal file, whose elements are replaced."""
+    min_elements: int = 2
+    max_elements: int = 2
+    max_atoms: int = 12
+    charge_balanced: bool = False
 
 
 class PoolEntry(BaseModel):
@@ -99,6 +123,7 @@ class ParameterEntry(BaseModel):
 
 SPACES: dict[str, type[BaseModel]] = {
     "molecules": MoleculesEntry,
+    "crystals": CrystalsEntry,
     "pool": PoolEntry,
     "parameters": ParametersEntry,
 }
@@ -342,6 +367,14 @@ class _FileReader:
                 self._at(("space", "elements"), check_elements, entry.elements)
                 limits = entry.model_dump(exclude={"start"})
                 return self._validate(MoleculeSpace, {**limits, "start": molecules}, ("space",))
+            case CrystalsEntry():
+                self._at(("space", "elements"), check_elements, entry.elements)
+                templates = [
+                    self._at(("space", "templates", index), load_template, self.path.parent / file)
+                    for index, file in enumerate(entry.templates)
+                ]
+                limits = entry.model_dump(exclude={"templates"})
+                return self._validate(CrystalSpace, {**limits, "templates": templates}, ("space",))
             case PoolEntry():
                 return self._at(
                     ("space", "file"),

@@ -33,7 +33,15 @@ from novum.core.science import (
     Outcome,
     Verdict,
 )
-from novum.core.spaces import Candidate, ChoiceParameter, MoleculeSpace, ParameterSpace, PoolSpace, Space
+from novum.core.spaces import (
+    Candidate,
+    ChoiceParameter,
+    CrystalSpace,
+    MoleculeSpace,
+    ParameterSpace,
+    PoolSpace,
+    Space,
+)
 from novum.knowledge_base.agreement import ASSUMED_SPREAD
 from novum.knowledge_base.base import KnowledgeBase
 from novum.workflows.assays import Assay, argument_names
@@ -267,13 +275,15 @@ def domain_of(space: Space) -> str:
     """Return the scientific domain of a space, as items name it."""
     if isinstance(space, MoleculeSpace) or (isinstance(space, PoolSpace) and space.smiles):
         return "chemistry"
+    if isinstance(space, CrystalSpace):
+        return "materials"
     return "process"
 
 
 def conditions_of(assay: Assay, space: Space) -> dict[str, Any]:
     """Return the conditions under which an assay's values hold: the tool, its options, and the space.
 
-    A molecule means the same everywhere; a row of a table and a setting of parameters do not.
+    A molecule or a crystal means the same everywhere; a row of a table and a setting of parameters do not.
     """
     conditions = {"tool": assay.tool.name if assay.tool else assay.source, **assay.objective.options}
     if isinstance(space, PoolSpace):

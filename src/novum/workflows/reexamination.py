@@ -5,7 +5,15 @@ from collections.abc import Mapping, Sequence
 from novum.core.judgement import interval_prediction
 from novum.core.quantity import Quantity
 from novum.core.science import Hypothesis, Observation, Prediction
-from novum.core.spaces import Candidate, ChoiceParameter, MoleculeSpace, ParameterSpace, PoolSpace, Space
+from novum.core.spaces import (
+    Candidate,
+    ChoiceParameter,
+    CrystalSpace,
+    MoleculeSpace,
+    ParameterSpace,
+    PoolSpace,
+    Space,
+)
 from novum.knowledge_base.agreement import ASSUMED_SPREAD
 from novum.workflows.assays import Assay
 
@@ -56,6 +64,10 @@ def is_within(space: Space, candidate: Candidate) -> bool:
         return any(row.id == candidate.id for row in space.rows)
     if isinstance(space, MoleculeSpace):
         return _is_allowed_molecule(space, candidate)
+    if isinstance(space, CrystalSpace):
+        from novum.agents.optimizer.generators.crystals import CrystalGenerator
+
+        return CrystalGenerator(space).locate(candidate) is not None
     return _is_allowed_setting(space, candidate)
 
 

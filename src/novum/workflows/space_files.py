@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from novum.core.crystals import Prototype
 from novum.core.errors import GoalError
 from novum.core.spaces import Candidate, PoolSpace
 
@@ -58,6 +59,42 @@ def check_elements(symbols: Iterable[str]) -> None:
                 near = difflib.get_close_matches(symbol, known, n=1)
                 hint = f", did you mean {near[0]!r}?" if near else ""
                 raise GoalError(f"{symbol!r} is no element{hint}; write symbols as 'C' or 'Cl'")
+
+
+def load_template(path: Path) -> Prototype:
+    """Return the structure type of a crystal in a file (CIF, POSCAR and what else pymatgen reads).
+
+    Its primitive cell is taken, and each of its elements becomes a kind of site. The type is called after
+    the file.
+
+    Raises:
+        GoalError: the file is missing, holds no crystal, or one whose sites are occupied in part.
+    """
+    import warnings
+
+    from pymatgen.core import Structure
+
+    text = _read_text(path)
+    form = "cif" if path.suffix.lower() in (".cif", ".mcif") else "poscar"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what pymatgen mends in a CIF it may mend
+            found = Structure.from_str(text, fmt=form, primitive=False).get_primitive_structure()
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, ArithmeticError) as error:
+        raise GoalError(f"{str(path)!r} cannot be read as a crystal ({form}): {error}") from error
+    if not found.is_ordered:
+        raise GoalError(f"{str(path)!r} has a site that is occupied in part; order it first")
+    found.remove_oxidation_states()
+    symbols = sorted({site.specie.symbol for site in found})
+    sites = sorted(found, key=lambda site: symbols.index(site.specie.symbol))
+    scale = (len(found) / found.volume) ** (1 / 3)
+    return Prototype(
+        name=path.stem,
+        example=found.composition.reduced_formula,
+        cell=tuple(tuple(round(float(x), 7) for x in row) for row in found.lattice.matrix * scale),
+        kinds=tuple(symbols.index(site.specie.symbol) for site in sites),
+        positions=tuple(tuple(round(float(x), 7) for x in site.frac_coords) for site in sites),
+    )
 
 
 def load_pool(

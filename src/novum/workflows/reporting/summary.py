@@ -8,7 +8,7 @@ from novum.core.errors import UsageError
 from novum.core.judgement import calibration, meets, pareto_front
 from novum.core.record import CampaignRecord
 from novum.core.science import Outcome, Purpose, Verdict
-from novum.core.spaces import MoleculeSpace, ParameterSpace, PoolSpace, Space
+from novum.core.spaces import CrystalSpace, MoleculeSpace, ParameterSpace, PoolSpace, Space
 from novum.workflows.reporting import figures
 from novum.workflows.reporting.appendix import experiment_rows, hypothesis_rows, state_of
 from novum.workflows.reporting.figures import count, plain, unit_text
@@ -145,6 +145,9 @@ def _space_in_words(space: Space) -> str:
             )
             alerts = ", without structural alerts" if space.alerts else ""
             return plain(f"molecules of {', '.join(space.elements)} with {atoms}, {charge}{alerts}")
+        case CrystalSpace():
+            types = count(len(space.types()), "structure type")
+            return plain(f"crystals of {', '.join(space.elements)} in {types}")
         case PoolSpace():
             source = f" from {space.source}" if space.source else ""
             return plain(f"a pool of {count(len(space.rows), 'candidate')}{source}")

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 from novum.agents.optimizer.generators.base import Generator
 from novum.core.goals import Goal
-from novum.core.spaces import MoleculeSpace, ParameterSpace, PoolSpace
+from novum.core.spaces import CrystalSpace, MoleculeSpace, ParameterSpace, PoolSpace
 
 
 @lru_cache(maxsize=4)
@@ -26,6 +26,10 @@ def open_generator(goal: Goal) -> Generator:
             from novum.agents.optimizer.generators.limits import tightened
 
             return molecule_generator(tightened(goal.space, goal.objectives))
+        case CrystalSpace():
+            from novum.agents.optimizer.generators.crystals import CrystalGenerator
+
+            return CrystalGenerator(goal.space)
         case PoolSpace():
             from novum.agents.optimizer.generators.pool import PoolGenerator
 

@@ -1,0 +1,1 @@
+"""Materials: crystals, their energies and stability, elasticity, vibrations, diffusion, diffraction."""

@@ -190,13 +190,13 @@ def take(
         NotFoundError: a path is not there; nothing has been recorded then.
         StoreError: something could not be recorded.
     """
-    from novum.knowledge_base.ingest import Report, ingest
+    from novum.knowledge_base.ingest import ReaderProcess, Report, ingest
+    from novum.sandbox.walls import command_prefix
 
     added = Added(Report())
     keep = None if artifacts is None else artifacts.put
-    # All are opened before any is read, so that a wrong name is found first.
-    walks = [ingest(path, about, keep=keep, report=added.report, on_progress=on_progress) for path in paths]
-    for walk in walks:
+    with ReaderProcess(walls=command_prefix()) as reader:
+        walk = ingest(paths, about, keep=keep, report=added.report, on_progress=on_progress, reader=reader)
         while batch := list(islice(walk, BATCH)):
             if knowledge is None:
                 added.ids += [item.id for item in batch]

@@ -22,6 +22,7 @@ A file that is damaged, unfolds too far, hides code, or says one thing by its na
 is refused, with the reason. Numbers without a unit are left out, with a note.
 """
 
+from novum.knowledge_base.ingest.apart import ReaderProcess
 from novum.knowledge_base.ingest.bounds import Bounds
 from novum.knowledge_base.ingest.draft import About, Columns, Keep, Shape
 from novum.knowledge_base.ingest.entry import ingest
@@ -37,6 +38,7 @@ __all__ = [
     "Note",
     "OnProgress",
     "Progress",
+    "ReaderProcess",
     "Refused",
     "Report",
     "Shape",

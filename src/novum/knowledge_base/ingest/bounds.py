@@ -20,7 +20,7 @@ class Bounds:
     max_held_bytes: int = 256 * 2**20
     """What a file that cannot be streamed, or one array of it, may take once it is unpacked."""
     max_seconds: float = 600.0
-    """Time for one file, looked at after each item and page."""
+    """For how long one file's reader is waited for."""
     max_text_chars: int = 20_000_000
     """Characters of text taken from one document."""
     max_pages: int = 5_000

@@ -150,7 +150,6 @@ def read_pdf(task: Task) -> Iterator[Draft]:
         n_chars = n_empty = 0
         under = ""
         for number in range(1, n_pages + 1):
-            task.check_time()
             with parsing(f"PDF, page {number}", PyPdfError, DependencyError, logger="pypdf"):
                 text = document.pages[number - 1].extract_text()
             text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,7 +1,5 @@
 """What goes into a reader, and what comes out of it."""
 
-import math
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -135,8 +133,6 @@ class Task:
     bounds: Bounds
     report: "Report"
     keep: Keep | None = None
-    deadline: float = math.inf
-    """On the monotonic clock, in seconds."""
 
     @property
     def subject(self) -> str:
@@ -146,15 +142,6 @@ class Task:
     def note(self, message: str, *, place: str = "") -> None:
         """Tell the user of something that was left out or is doubtful."""
         self.report.note(self.source.label, message, place=place)
-
-    def check_time(self) -> None:
-        """Find out whether there is time left.
-
-        Raises:
-            IngestError: there is none.
-        """
-        if time.monotonic() > self.deadline:
-            raise IngestError(f"it takes longer than {self.bounds.max_seconds:g} s to read")
 
     def store(self, data: bytes, name: str, media_type: str) -> dict[str, Any]:
         """Hand bytes to `keep`, and return what names them: ``sha256``, ``size``, ``media_type``.

@@ -33,6 +33,30 @@ class Format(StrEnum):
     HDF5 = "HDF5"
 
 
+LIBRARIES: dict[Format, str] = {
+    Format.PDF: "pypdf",
+    Format.MARKDOWN: "markdown-it-py",
+    Format.HTML: "beautifulsoup4",
+    Format.TEXT: "novum",
+    Format.CSV: "novum",
+    Format.JSON: "novum",
+    Format.JSON_LINES: "novum",
+    Format.PARQUET: "pyarrow",
+    Format.SMILES: "rdkit",
+    Format.MOLFILE: "rdkit",
+    Format.CIF: "pymatgen",
+    Format.POSCAR: "pymatgen",
+    Format.EXTXYZ: "ase",
+    Format.FASTA: "biopython",
+    Format.PNG: "pillow",
+    Format.TIFF: "tifffile",
+    Format.DICOM: "pydicom",
+    Format.NIFTI: "nibabel",
+    Format.NPZ: "numpy",
+    Format.HDF5: "h5py",
+}
+"""The distribution that reads each format."""
+
 _TEXTS = {
     ".md": Format.MARKDOWN,
     ".markdown": Format.MARKDOWN,

@@ -63,10 +63,14 @@ def parsing(what: str, *others: type[Exception], logger: str | None = None) -> I
             yield said
         said.warnings += dict.fromkeys(clean_text(str(w.message), limit=200) for w in caught)
     except (*BAD_INPUT, *others) as error:
-        why = clean_text(str(error) or type(error).__name__, limit=300)
-        raise IngestError(f"it cannot be read as {what}: {why}") from error
+        raise IngestError(f"it cannot be read as {what}: {explained(error)}") from error
     except MemoryError as error:
-        raise IngestError(f"it needs more memory than there is to be read as {what}") from error
+        raise IngestError(f"it needs more memory than it may have to be read as {what}") from error
+
+
+def explained(error: BaseException) -> str:
+    """Return what an error of a parser says, or what it is called."""
+    return clean_text(str(error) or type(error).__name__, limit=300)
 
 
 class _Ear(logging.Handler):

@@ -1,6 +1,6 @@
 """Small real files of every format, made on the spot."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from novum.core.calls import Artifact
 from novum.core.digest import digest_bytes
 from novum.core.knowledge import KnowledgeItem
 from novum.core.science import Origin
-from novum.knowledge_base.ingest import About, Bounds, Columns, Report, ingest
+from novum.knowledge_base.ingest import About, Bounds, Columns, ReaderProcess, Report, ingest
 
 
 class Kept:
@@ -45,8 +45,16 @@ def about() -> Callable[..., About]:
     return make_about
 
 
+@pytest.fixture(scope="session")
+def reader() -> Iterator[ReaderProcess]:
+    with ReaderProcess() as started:
+        yield started
+
+
 @pytest.fixture
-def take(tmp_path: Path, kept: Kept, report: Report) -> Callable[..., list[KnowledgeItem]]:
+def take(
+    tmp_path: Path, kept: Kept, report: Report, reader: ReaderProcess
+) -> Callable[..., list[KnowledgeItem]]:
     """Write a file, take it, and return the items in it, without the one of the file itself.
 
     Raises the reason if it is refused.
@@ -59,7 +67,7 @@ def take(tmp_path: Path, kept: Kept, report: Report) -> Callable[..., list[Knowl
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         n_refused = len(report.refused)
         more = {} if bounds is None else {"bounds": bounds}
-        items = list(ingest(path, make_about(**about), keep=kept, report=report, **more))
+        items = list(ingest(path, make_about(**about), keep=kept, report=report, reader=reader, **more))
         if len(report.refused) > n_refused:
             raise RefusedForTest(report.refused[-1].reason)
         return items[1:]

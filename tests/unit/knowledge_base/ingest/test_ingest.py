@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import pytest
 import science_files as files
 
-from novum.core.errors import IngestError, NotFoundError, StoreError
+from novum.core.errors import IngestError, MissingExtraError, NotFoundError, StoreError
 from novum.core.knowledge import Access, DataClass, EvidenceRole, Level
 from novum.core.science import Origin
-from novum.knowledge_base.ingest import About, Bounds, Columns, Report, ingest
+from novum.knowledge_base.ingest import About, Bounds, Columns, Report, apart, ingest
 from novum.knowledge_base.items import Items
 
 
@@ -302,28 +302,28 @@ def test_columns_that_are_not_there_are_an_error(refuse):
     assert Columns(subject="name").subject == "name"
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "module", "extra"),
-    [
-        ("a.pdf", files.pdf("x"), "pypdf", "ingest-documents"),
-        ("a.html", b"<p>x</p>", "bs4", "ingest-documents"),
-        ("a.fasta", b">a\nMKT\n", "Bio", "ingest-sequences"),
-        ("a.tif", files.tiff(), "tifffile", "ingest-imaging"),
-        ("a.dcm", files.dicom(), "pydicom", "ingest-imaging"),
-        ("a.nii", files.nifti(), "nibabel", "ingest-imaging"),
-        ("a.h5", files.h5ad(), "h5py", "ingest-series"),
-    ],
-)
-def test_a_missing_reader_refuses_its_files_and_says_how_to_get_it(
-    refuse, monkeypatch, name, content, module, extra
-):
-    import importlib.util
-
-    found = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *rest: None if name == module else found(name, *rest)
-    )
-    assert refuse(name, content).endswith(f"needs an optional part: pip install 'novum[{extra}]'")
+def test_a_missing_reader_refuses_its_files_and_says_how_to_get_it(tmp_path, about, report, monkeypatch):
+    monkeypatch.setattr(apart, "CHILD", "bare_reader")
+    extras = {}
+    for name, content, extra in (
+        ("a.pdf", files.pdf("x"), "ingest-documents"),
+        ("b.html", b"<p>x</p>", "ingest-documents"),
+        ("c.fasta", b">a\nMKT\n", "ingest-sequences"),
+        ("d.tif", files.tiff(), "ingest-imaging"),
+        ("e.dcm", files.dicom(), "ingest-imaging"),
+        ("f.nii", files.nifti(), "ingest-imaging"),
+        ("g.h5", files.h5ad(), "ingest-series"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        extras[name] = extra
+    (tmp_path / "h.smi").write_text("CCO\n")
+    list(ingest(tmp_path, about(), report=report))
+    assert [refused.name for refused in report.refused] == list(extras)
+    for refused in report.refused:
+        assert refused.reason.endswith(f"needs an optional part: pip install 'novum[{extras[refused.name]}]'")
+    assert [taken.name for taken in report.taken] == ["h.smi"]
+    with pytest.raises(MissingExtraError):
+        list(ingest(tmp_path / "a.pdf", about()))
 
 
 def test_taking_files_loads_nothing_heavy_before_it_is_needed():

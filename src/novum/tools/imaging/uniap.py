@@ -12,6 +12,7 @@ References:
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +85,7 @@ def agglomerate(
         raise ValueError(f"features of shape {features.shape} do not fit a grid of {h} x {w} tokens")
     if not np.isfinite(features).all():
         raise ValueError("features must be finite")
-    if any(a <= b for a, b in zip(thresholds, thresholds[1:], strict=False)):
+    if any(a <= b for a, b in pairwise(thresholds)):
         raise ValueError(f"thresholds must decrease, got {list(thresholds)}")
     tokens = _unit(np.ascontiguousarray(features, dtype=np.float32))
     similarity = _Similarity(tokens, feature_weight=feature_weight, vote_weight=vote_weight)
@@ -241,7 +242,7 @@ def _with_parents(level: Level, merged: Indices) -> Level:
 
 def _unit(rows: Floats) -> Floats:
     length = np.sqrt(np.einsum("nd,nd->n", rows, rows))
-    return rows / np.maximum(length, 1e-12)[:, None]
+    return np.asarray(rows / np.maximum(length, 1e-12)[:, None], dtype=np.float32)
 
 
 def _parts(n: int, width: int) -> Iterator[slice]:

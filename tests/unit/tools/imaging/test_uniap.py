@@ -1,5 +1,7 @@
 """UniAP gives what its definition says, without the matrices that the definition speaks of."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -117,7 +119,7 @@ def test_each_region_lies_whole_in_its_parent():
 
     levels = agglomerate(features, field.shape)
 
-    for fine, coarse in zip(levels, levels[1:], strict=False):
+    for fine, coarse in pairwise(levels):
         assert np.array_equal(fine.parents[fine.labels], coarse.labels)
     assert not len(levels[-1].parents)
 

@@ -36,6 +36,9 @@ COMMANDS: dict[str, Entry] = {
     "kb": Entry("kb", "Knowledge and tools", "Search, read, correct and exchange the knowledge base."),
     "tools": Entry("tools", "Knowledge and tools", "List, describe, call, write and check the tools."),
     "sandbox": Entry("sandbox", "Setting up", "Say what isolation is enforced here, and try to break it."),
+    "model": Entry(
+        "model", "Setting up", "Serve language models, make them known, and try what they can do."
+    ),
     "init": Entry("init", "Setting up", "Write a commented goal file to start from."),
     "doctor": Entry(
         "doctor", "Setting up", "Say what is installed, what isolates the tools, what is missing."

@@ -45,6 +45,7 @@ PAGES = [
     *((name,) for name in COMMANDS),
     *(("kb", name) for name in KB),
     *(("tools", name) for name in ("list", "show", "run")),
+    *(("model", name) for name in ("list", "add", "use", "remove", "check", "serve", "stop")),
 ]
 
 

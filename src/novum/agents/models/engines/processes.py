@@ -7,8 +7,11 @@ may also leave its process group. The mark is a random word that every descendan
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+FOLLOW_S = 1.0
+"""How long the others have once the leader has ended."""
 MARK = "SERVED_BY_NOVUM"
 """The variable that carries the mark."""
 _PROC = Path("/proc")
@@ -39,24 +42,30 @@ def send_signal(pid: int, number: signal.Signals, *, mark: str) -> bool:
 
 
 def stop_marked(mark: str, *, leader: int, patience_s: float) -> bool:
-    """End all processes that carry a mark: the leader is asked, and who is left after `patience_s` is killed.
+    """End all processes that carry a mark: the leader is asked, and who does not follow it is killed.
+
+    Args:
+        mark: theirs.
+        leader: the process that was started first, and ends the others.
+        patience_s: how long the leader has; the others then have a second more.
 
     Returns:
-        Whether all of them ended when they were asked.
+        Whether all of them ended without being killed.
     """
     send_signal(leader, signal.SIGTERM, mark=mark)
-    if _wait_gone(mark, patience_s=patience_s):
+    _wait(lambda: leader not in find_marked(mark), patience_s=patience_s)
+    if _wait(lambda: not find_marked(mark), patience_s=min(patience_s, FOLLOW_S)):
         return True
     while left := find_marked(mark):  # a process may start another while it is looked at
         for pid in left:
             send_signal(pid, signal.SIGKILL, mark=mark)
-        _wait_gone(mark, patience_s=1.0)
+        _wait(lambda: not find_marked(mark), patience_s=1.0)
     return False
 
 
-def _wait_gone(mark: str, *, patience_s: float) -> bool:
+def _wait(condition: Callable[[], bool], *, patience_s: float) -> bool:
     deadline = time.monotonic() + patience_s
-    while find_marked(mark):
+    while not condition():
         if time.monotonic() >= deadline:
             return False
         time.sleep(0.05)

@@ -1,6 +1,6 @@
 """``novum verify``: a campaign held against its own ledger or another campaign, or a crate against itself."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -24,6 +24,7 @@ from novum.core.errors import EvidenceError, NotFoundError, UsageError
 from novum.core.record import CampaignRecord
 
 if TYPE_CHECKING:
+    from novum.knowledge_base.audit import Seen
     from novum.memory.ledger import Ledger
     from novum.runtime import Workspace
     from novum.workflows.replay import Difference
@@ -82,7 +83,8 @@ def verify(
 ) -> None:
     """Check a campaign against its own ledger: chain, registrations, verdicts, decisions.
 
-    No tool runs: results come from the record. With OTHER, say whether both decided the same. Whatever is
+    No tool runs: results come from the record. What the campaign saw of the knowledge base has to be in it
+    still. With OTHER, say whether both decided the same. Whatever is
     not as recorded is named, and the exit code is 5.
 
     A crate, as 'novum kb export' writes it, is checked with nothing but the crate: every file, every
@@ -104,6 +106,7 @@ def verify(
         if checks[0].ok:  # records of a broken chain are not evidence of anything
             checks += check_record(opened.record(campaign))
             checks.append(check_decisions(opened, campaign, replay=replay))
+            checks.append(check_knowledge(opened, campaign))
             digest = opened.ledger.decision_digest(campaign)
         if other is not None and checks[0].ok:
             checks.append(compare(opened.ledger, campaign, other))
@@ -180,18 +183,43 @@ def check_record(record: CampaignRecord) -> Iterator[Check]:
 
 def check_decisions(workspace: "Workspace", campaign: str, *, replay: bool) -> Check:
     """Check every decision by deciding again, where that is asked for and the campaign has finished."""
-    from novum.agents.choose import open_planner
     from novum.workflows import replay as replays
 
     if not replay:
         return Check("decisions", None, "not decided again: --no-replay")
     if workspace.ledger.find(campaign, "finished") is None:
         return Check("decisions", None, "not decided again: the campaign has not finished")
-    wrong = replays.replay(workspace.ledger.events(campaign), workspace.registry, open_planner)
+    wrong = replays.replay(workspace.ledger.events(campaign), workspace.registry, workspace.open_planner)
     if wrong and (other := _other_code(workspace, campaign)):
         said = f"{len(wrong)} come out otherwise, but other code decided then: {other}"
         return Check("decisions", None, said, tuple(wrong))
     return _check("decisions", wrong, "decided again from the record, all the same")
+
+
+def check_knowledge(workspace: "Workspace", campaign: str) -> Check:
+    """Check that what the campaign taught is in the knowledge base still: as its chain ended then."""
+    from novum.knowledge_base.audit import missing
+
+    noted = noted_heads(workspace, [campaign])
+    if not noted:
+        return Check("knowledge base", None, "the campaign noted none")
+    if not (workspace.settings.workspace / "knowledge").is_dir():
+        return Check("knowledge base", False, "there is none any more")
+    gone = missing(workspace.knowledge.items.database, noted)
+    if gone:
+        return Check("knowledge base", False, "; ".join(gone))
+    return Check("knowledge base", True, f"{len(noted)} ends of its chain that were noted are in it")
+
+
+def noted_heads(workspace: "Workspace", campaigns: Iterable[str]) -> "list[Seen]":
+    """Return where the chain of the knowledge base ended, as campaigns noted it."""
+    from novum.knowledge_base.audit import Seen
+
+    return [
+        Seen(f"campaign {campaign}, {key}", head.position, head.hash)
+        for campaign in campaigns
+        for key, head in workspace.record(campaign).heads.items()
+    ]
 
 
 def _other_code(workspace: "Workspace", campaign: str) -> str:

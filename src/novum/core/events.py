@@ -205,13 +205,29 @@ class Judged(_Event):
     """Property → noise floor: `value` is the standard deviation itself."""
 
 
+class KnowledgeHead(Frozen):
+    """Where the chain of the knowledge base ended when an event was written.
+
+    It stands in the ledger, so that a knowledge base whose end was cut off, or that was exchanged for another
+    one, is found out.
+    """
+
+    position: int
+    """How many versions of items there were."""
+    hash: str
+    """Hash of the last of them, which names all before it."""
+
+
 class Recorded(_Event):
     """What an iteration added to the knowledge base."""
 
     key_template = "record/{iteration}"
+    volatile = frozenset({"head"})
     type: Literal["recorded"] = "recorded"
     iteration: int
     items: tuple[str, ...]
+    head: KnowledgeHead | None = None
+    """The knowledge base afterwards, with what others recorded meanwhile."""
 
 
 class Decided(_Event):
@@ -261,11 +277,13 @@ class CampaignFinished(_Event):
     """The campaign ended in order."""
 
     key_template = "finished"
-    volatile = frozenset({"spent_s"})
+    volatile = frozenset({"spent_s", "head"})
     type: Literal["campaign_finished"] = "campaign_finished"
     reason: str
     claims: tuple[str, ...]
     spent_s: float
+    head: KnowledgeHead | None = None
+    """The knowledge base after what was claimed had been recorded."""
 
 
 class Exchanged(_Event):

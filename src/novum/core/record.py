@@ -24,6 +24,7 @@ from novum.core.events import (
     Hypothesised,
     Interrupted,
     Judged,
+    KnowledgeHead,
     Probed,
     Recalled,
     Recorded,
@@ -106,6 +107,14 @@ class CampaignRecord:
         for event in events:
             record.apply(event)
         return record
+
+    @property
+    def heads(self) -> dict[str, KnowledgeHead]:
+        """Where the chain of the knowledge base ended, by the key of the event that noted it."""
+        events: list[Recorded | CampaignFinished] = list(self.records.values())
+        if self.finished is not None:
+            events.append(self.finished)
+        return {event.key(): event.head for event in events if event.head is not None}
 
     def apply(self, event: Event) -> None:
         """Add one event."""

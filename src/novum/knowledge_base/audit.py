@@ -1,7 +1,7 @@
 """Checking that the knowledge base is what was recorded, and nothing else."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from novum.core.errors import StoreError
@@ -25,8 +25,22 @@ class Audit:
     """The first fault of each kind, in words."""
 
 
-def audit(database: Database) -> Audit:
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An end of the chain of versions that somebody noted elsewhere."""
+
+    where: str
+    """Who noted it, as "campaign c1, record/0"."""
+    position: int
+    hash: str
+
+
+def audit(database: Database, seen: Iterable[Seen] = ()) -> Audit:
     """Recompute every hash, and hold every column against what it repeats.
+
+    Args:
+        database: the knowledge base.
+        seen: ends of the chain that have to be in it still.
 
     Raises:
         StoreError: the knowledge base cannot be read.
@@ -54,7 +68,7 @@ def audit(database: Database) -> Audit:
         fault, counts[name] = find_fault(links, (tip[0]["n"], tip[0]["hash"]) if tip else None)
         if fault:
             faults.append(f"{name}: {fault}")
-    faults += _order(database) + clock.disorder(database.rows)
+    faults += _order(database) + clock.disorder(database.rows) + missing(database, seen)
     head = database.rows("SELECT hash FROM bodies ORDER BY seq DESC LIMIT 1")
     return Audit(
         ok=not faults,
@@ -62,6 +76,24 @@ def audit(database: Database) -> Audit:
         head=head[0]["hash"] if head else GENESIS,
         faults=tuple(faults),
     )
+
+
+def missing(database: Database, seen: Iterable[Seen]) -> list[str]:
+    """Return which ends of the chain are not in it any more, in words.
+
+    Raises:
+        StoreError: the knowledge base cannot be read.
+    """
+    gone = []
+    for noted in seen:
+        rows = database.rows("SELECT hash FROM bodies WHERE seq = ?", (noted.position,))
+        if not rows or rows[0]["hash"] != noted.hash:
+            what = "another one is there" if rows else "the end of the chain is missing"
+            gone.append(
+                f"items: version {noted.position} in the order of recording, {noted.hash[:8]}, was noted by "
+                f"{noted.where}; {what}"
+            )
+    return gone
 
 
 def _items(database: Database) -> Iterator[Link]:

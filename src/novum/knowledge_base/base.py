@@ -11,7 +11,7 @@ from typing import Any, Self, TypedDict, Unpack
 from novum.core.forecasts import Calibration, Forecast, calibrate
 from novum.core.knowledge import Access, EvidenceRole, KnowledgeItem, Level
 from novum.knowledge_base import differences, links, retraction, track
-from novum.knowledge_base.audit import Audit, audit
+from novum.knowledge_base.audit import Audit, Seen, audit
 from novum.knowledge_base.bias import Bias, make_up, mean_quality
 from novum.knowledge_base.conflicts import Conflict, Rule, find_conflicts, resolve
 from novum.knowledge_base.contamination import Contamination, Example, find_overlaps
@@ -405,13 +405,22 @@ class KnowledgeBase:
         """
         return find_overlaps(examples, self.items.walk(status=None))
 
-    def verify(self) -> Audit:
+    def verify(self, seen: Iterable[Seen] = ()) -> Audit:
         """Check that every version, forecast and decision is what was recorded.
+
+        Args:
+            seen: ends of the chain that were noted elsewhere, as campaigns do in their ledgers. Each has to
+                be in the chain still: by itself, a knowledge base does not show that its end was cut off.
 
         Raises:
             StoreError: the knowledge base cannot be read at all.
         """
-        return audit(self.items.database)
+        return audit(self.items.database, seen)
+
+    @property
+    def head(self) -> tuple[int, str]:
+        """How many versions were recorded, and the hash of the last, which names all of them."""
+        return self.items.head
 
     def gc(self) -> int:
         """Give back the space that nothing needs; return how many bytes that was.

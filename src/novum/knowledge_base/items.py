@@ -13,6 +13,7 @@ from novum.core.digest import canonical_json
 from novum.core.errors import NotFoundError
 from novum.core.knowledge import KnowledgeItem
 from novum.knowledge_base import clock
+from novum.knowledge_base.chain import GENESIS
 from novum.knowledge_base.filters import Filters, Where, where
 from novum.knowledge_base.rows import to_item
 from novum.knowledge_base.schema import MIGRATIONS
@@ -293,6 +294,12 @@ class Items:
     def last_position(self) -> int:
         """Position of the latest record; 0 before there is one."""
         return int(self.database.rows("SELECT coalesce(max(seq), 0) FROM items")[0][0])
+
+    @property
+    def head(self) -> tuple[int, str]:
+        """Position and digest of the latest record."""
+        rows = self.database.rows("SELECT seq, hash FROM bodies ORDER BY seq DESC LIMIT 1")
+        return (rows[0]["seq"], rows[0]["hash"]) if rows else (0, GENESIS)
 
     def content_at(self, position: int) -> str | None:
         """Return the digest of what was recorded at a position, or None where nothing was.

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from novum.core.access import Destination, release, strictest
+from novum.core.events import KnowledgeHead
 from novum.core.forecasts import Forecast
 from novum.core.goals import Goal
 from novum.core.judgement import two_sided
@@ -120,6 +121,11 @@ class CampaignKnowledge:
         subject is as closed to readers as the closest of what is known about it, active or stale.
         """
         return tuple(self._base.record(self._closed(list(items)), measured_again=True))
+
+    def head(self) -> KnowledgeHead | None:
+        """Return where the chain of what is known ends now."""
+        position, hash = self._base.head
+        return KnowledgeHead(position=position, hash=hash) if position else None
 
     def _closed(self, items: Sequence[KnowledgeItem]) -> list[KnowledgeItem]:
         tiers: dict[str, Access] = {}

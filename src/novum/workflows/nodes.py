@@ -28,6 +28,7 @@ from novum.core.events import (
     Gated,
     Hypothesised,
     Judged,
+    KnowledgeHead,
     Recalled,
     Recorded,
 )
@@ -105,6 +106,10 @@ class Knowledge(Protocol):
 
     def record(self, items: Iterable[KnowledgeItem]) -> tuple[str, ...]:
         """Store items that were just found; return their ids."""
+        ...
+
+    def head(self) -> KnowledgeHead | None:
+        """Return where the chain of what is known ends; None where nothing is stored."""
         ...
 
     def learn(self, forecasts: Iterable[Forecast]) -> None:
@@ -303,7 +308,8 @@ class DiscoveryNodes:
             verdicts = self.record.judgements[iteration].verdicts
             hypotheses = self.record.hypotheses
             self.rooms.knowledge.learn(forecasts_of_verdicts(verdicts, hypotheses, campaign=self.campaign))
-            self._write(Recorded(iteration=iteration, items=self.rooms.knowledge.record(items)))
+            recorded = self.rooms.knowledge.record(items)
+            self._write(Recorded(iteration=iteration, items=recorded, head=self.rooms.knowledge.head()))
         return {}
 
     def decide(self, state: DiscoveryState) -> dict[str, Any]:
@@ -373,6 +379,7 @@ class DiscoveryNodes:
                 reason=self.record.decisions[last].reason,
                 claims=tuple(claim.id for claim in claims),
                 spent_s=self._spent_before + self.rooms.clock(),
+                head=self.rooms.knowledge.head(),
             )
         )
         return {}

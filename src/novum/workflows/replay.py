@@ -122,6 +122,9 @@ class _RecordedKnowledge:
     def learn(self, forecasts: Iterable[Forecast]) -> None:
         pass
 
+    def head(self) -> None:
+        return None
+
     def record(self, items: Iterable[KnowledgeItem]) -> tuple[str, ...]:
         return tuple(item.id for item in items)
 

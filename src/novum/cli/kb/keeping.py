@@ -3,16 +3,21 @@
 from novum.cli import render
 from novum.cli.kb.group import app
 from novum.cli.kb.opening import open_knowledge
-from novum.cli.options import JsonOption, WorkspaceOption, examples
+from novum.cli.options import JsonOption, WorkspaceOption, examples, open_workspace
 from novum.cli.terminal import show, write_json
+from novum.cli.verify import noted_heads
 from novum.core.errors import EvidenceError
 
 
 @app.command("verify", epilog=examples("novum kb verify", "novum kb verify --json"))
 def verify(workspace: WorkspaceOption = None, json: JsonOption = False) -> None:
-    """Check that every version, forecast and decision is what was recorded; the exit code is 5 if not."""
-    with open_knowledge(workspace) as knowledge:
-        found = knowledge.verify()
+    """Check that every version, forecast and decision is what was recorded; the exit code is 5 if not.
+
+    Where campaigns of this workspace noted how far the knowledge base went, it has to go as far still.
+    """
+    with open_workspace(workspace, create=True) as opened, open_knowledge(workspace) as knowledge:
+        noted = noted_heads(opened, [campaign.id for campaign in opened.ledger.campaigns()])
+        found = knowledge.verify(noted)
     if json:
         write_json(
             {"ok": found.ok, "n_versions": found.n_versions, "head": found.head, "faults": list(found.faults)}

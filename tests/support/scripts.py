@@ -5,7 +5,9 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from novum.agents.models.base import Request
+from novum.agents.base import Planner
+from novum.agents.choose import open_planner
+from novum.agents.models.base import Model, Request
 
 SMILES = (
     "CCO",
@@ -41,7 +43,7 @@ SMILES = (
 
 
 def schema_of(request: Request) -> dict[str, Any] | None:
-    """Return the schema that a question wants filled in, however it asks for it; None where it wants prose."""
+    """Return the schema that a question wants filled in, however it asks; None where it wants prose."""
     if request.json_schema is not None:
         return request.json_schema
     if request.tools:
@@ -54,7 +56,7 @@ def schema_of(request: Request) -> dict[str, Any] | None:
 
 
 def asked_for(request: Request) -> str:
-    """Return which of the scientist's parts asks: propose, criticise, analyse or experiment."""
+    """Return which part of the scientist asks: propose, criticise, analyse or experiment."""
     schema = schema_of(request)
     if schema is None:
         return "experiment"
@@ -136,3 +138,13 @@ def parts(**replies: Callable[[Request], str] | str) -> Callable[[Request], str]
         return found(request) if callable(found) else found
 
     return reply
+
+
+def opening(scripted: Model) -> Callable[..., Planner]:
+    """Return what opens planners by name, with `scripted` for a model of any name, or the model given."""
+
+    def open_(name: str, *, model: Model | str | None = None) -> Planner:
+        named = model is None or isinstance(model, str)
+        return open_planner(name, model=scripted if named else model)
+
+    return open_

@@ -46,6 +46,21 @@ def oven(x: Annotated[float, Unit("K")], y: float) -> Height:
     return Height(height=10 - abs(x - 271) / 10 - (y - 2) ** 2)
 
 
+class Weight(Properties):
+    weight: Annotated[float, Unit("kg"), Field(description="weight of the ground")]
+
+
+@tool(name="toy.weigh", version="1", method="scales", nominal_cost_s=0.01)
+def weigh(x: float, y: float) -> Weight:
+    """Weigh the ground at a point, which no goal asks for.
+
+    Args:
+        x: easting.
+        y: northing.
+    """
+    return Weight(weight=10 * x + y)
+
+
 @tool(name="toy.noisy", version="1", method="noisy survey", nominal_cost_s=0.01)
 def noisy(x: float, y: float, seed: int = 0) -> Slope:
     """Measure a property with noise.

@@ -54,14 +54,16 @@ def person() -> str:
         return str(os.getuid())
 
 
-def create_control(workspace: "Workspace", campaign: str, goal: Goal, *, approve: bool) -> str:
-    """Write the first event of a campaign's control arm: random choice, paired seed, no recall.
+def create_control(
+    workspace: "Workspace", campaign: str, goal: Goal, *, planner: str = "random", approve: bool
+) -> str:
+    """Write the first event of a campaign's control arm: another planner, paired seed, no recall.
 
     It is written before the campaign runs, so that whoever resumes finds it.
     """
     return workspace.discovery.create(
         goal.model_copy(update={"confirmation": Confirmation(method="none")}),
-        planner="random",
+        planner=planner,
         recall=False,
         approve=approve,
         parent=campaign,

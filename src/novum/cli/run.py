@@ -28,6 +28,7 @@ class Control(StrEnum):
 
     NONE = "none"
     RANDOM = "random"
+    OPTIMIZER = "optimizer"
 
 
 WorkersOption = Annotated[
@@ -44,6 +45,7 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show the findi
         "novum run goal.yaml",
         "novum run 'maximise qed; logp between 1 and 3; heavy_atoms <= 20' --experiments 24 --seed 7",
         "novum run goal.yaml --control random",
+        "novum run goal.yaml --model mini --control optimizer",
         "novum run goal.yaml --json | jq .type",
     ),
 )
@@ -65,11 +67,17 @@ def run(
     ] = None,
     planner: Annotated[
         str | None,
-        typer.Option("--planner", metavar="NAME", help="Who proposes: optimizer or random."),
+        typer.Option(
+            "--planner", metavar="NAME", help="Who proposes: optimizer, scientist, random or auto."
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="NAME", help="The language model that the scientist asks."),
     ] = None,
     control: Annotated[
         Control,
-        typer.Option("--control", help="Run the same goal again with random choice, to compare."),
+        typer.Option("--control", help="Run the same goal again with another planner, to compare."),
     ] = Control.NONE,
     approve: Annotated[
         bool, typer.Option("--approve", help="Ask a person before each batch of experiments runs.")
@@ -99,15 +107,21 @@ def run(
     with (
         stopping_in_order(watch) as listener,
         open_workspace(
-            workspace, create=True, listener=listener, planner=planner, workers=workers, sandbox=sandbox
+            workspace,
+            create=True,
+            listener=listener,
+            planner=planner or ("scientist" if model else None),
+            model=model,
+            workers=workers,
+            sandbox=sandbox,
         ) as opened,
     ):
         wanted = opened.load_goal(goal, seed=seed, experiments=experiments, batch=batch, seconds=seconds)
         campaign = opened.discovery.create(
-            wanted, planner=opened.settings.planner, recall=recall, approve=approve, campaign=name
+            wanted, planner=opened.chosen_planner, recall=recall, approve=approve, campaign=name
         )
-        if control is Control.RANDOM:
-            create_control(opened, campaign, wanted, approve=approve)
+        if control is not Control.NONE:
+            create_control(opened, campaign, wanted, planner=control.value, approve=approve)
         approver = open_approver(None, None, interactive=is_interactive() and not json)
         go_on(Pursuit(opened, watch, approver, given=workspace, json=json), campaign)
 
@@ -149,8 +163,10 @@ def resume(
         assert record.started is not None
         approver = open_approver(approve, record, interactive=is_interactive() and not json)
         leader = record.started.parent or campaign
-        if control is Control.RANDOM and find_control(opened, leader) is None:
-            create_control(opened, leader, record.goal, approve=record.started.approve)
+        if control is not Control.NONE and find_control(opened, leader) is None:
+            create_control(
+                opened, leader, record.goal, planner=control.value, approve=record.started.approve
+            )
         go_on(Pursuit(opened, watch, approver, given=workspace, json=json), leader)
 
 

@@ -16,14 +16,20 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
 
-from novum.agents.base import Planner
+from novum.agents.base import ModelPlanner, Planner
+from novum.agents.models.base import Card
+from novum.agents.models.exchanges import RecordedModel
+from novum.agents.models.recalled import AsItWas
+from novum.core.access import Destination
+from novum.core.calls import ToolSpec
 from novum.core.errors import NotFoundError, UsageError
-from novum.core.events import CampaignStarted, Interrupted, Resumed
+from novum.core.events import CampaignStarted, Exchanged, Interrupted, ModelUsed, Resumed
 from novum.core.goals import Goal
 from novum.core.record import CampaignRecord
 from novum.memory.ledger import Ledger
 from novum.tools.registry import Registry
 from novum.workflows.assays import choose_assays, find_confirming_tool
+from novum.workflows.auxiliary import auxiliary_tools
 from novum.workflows.executors import Executor
 from novum.workflows.nodes import DiscoveryNodes, Knowledge, Rooms
 from novum.workflows.state import DiscoveryState
@@ -52,7 +58,7 @@ class Discovery:
         ledger: where events go; the truth of what happened.
         knowledge: what the nodes need of the knowledge base.
         registry: the tools.
-        planners: name → planner.
+        planners: name → planner; with `model`, one that asks the model of that name.
         executor: where experiments run.
         checkpoints: the SQLite file of LangGraph's checkpointer.
         describe: returns versions and the sandbox's attestation, for the first event.
@@ -64,7 +70,7 @@ class Discovery:
         ledger: Ledger,
         knowledge: Callable[[Goal], Knowledge],
         registry: Registry,
-        planners: Callable[[str], Planner],
+        planners: Callable[..., Planner],
         executor: Executor,
         checkpoints: Path,
         describe: Callable[[], tuple[dict[str, str], dict[str, Any]]],
@@ -82,6 +88,7 @@ class Discovery:
         goal: Goal,
         *,
         planner: str,
+        model: str | None = None,
         recall: bool = True,
         approve: bool = False,
         parent: str | None = None,
@@ -89,15 +96,25 @@ class Discovery:
     ) -> str:
         """Write the first event of a new campaign and return its id. Nothing runs yet.
 
+        Args:
+            goal: what is pursued.
+            planner: who proposes.
+            model: whom a planner asks that asks a model; None for the one that is the default.
+            recall: whether it may start from what earlier campaigns learned.
+            approve: whether a person approves each batch.
+            parent: the campaign whose control arm it is.
+            campaign: its id; None makes one from the goal.
+
         Raises:
-            UsageError: the goal cannot be measured here, the planner is unknown, or the id is taken.
+            UsageError: the goal cannot be measured here, the planner or its model is unknown, or the id is
+                taken.
         """
         assays = choose_assays(goal, self._registry)
         used = [assay.tool for assay in assays.values()]
         for assay in assays.values():
             # complains now, not after the whole budget
             used.append(find_confirming_tool(assay, goal, self._registry))
-        self._planners(planner)
+        chosen = self._planners(planner) if model is None else self._planners(planner, model=model)
         name = campaign or new_campaign_id(goal, {c.id for c in self._ledger.campaigns()})
         if self._ledger.exists(name):
             raise UsageError(f"campaign {name!r} exists; 'novum resume {name}' goes on with it")
@@ -112,6 +129,7 @@ class Discovery:
                 recall=recall,
                 approve=approve,
                 parent=parent,
+                model=_model_of(chosen),
                 versions={**versions, **self._registry.trusted_code(tool.name for tool in used if tool)},
                 sandbox=sandbox,
             ),
@@ -145,17 +163,25 @@ class Discovery:
             self._ledger.append(campaign, resumed)
             record.apply(resumed)
         began = time.monotonic()
+        assays = choose_assays(record.goal, self._registry)
+        planner = self._planner(campaign, record)
+        audience, tools = Destination.LOCAL, tuple[ToolSpec, ...]()
+        if isinstance(planner, ModelPlanner):
+            audience = planner.model.destination
+            tools = auxiliary_tools(assays, record.goal.space, self._registry)
         nodes = DiscoveryNodes(
             campaign,
             record,
-            assays=choose_assays(record.goal, self._registry),
+            assays=assays,
             rooms=Rooms(
                 journal=self._ledger,
                 knowledge=self._knowledge(record.goal),
-                planner=self._planners(record.started.planner),
+                planner=planner,
                 executor=self._executor,
                 registry=self._registry,
                 clock=lambda: time.monotonic() - began,
+                audience=audience,
+                tools=tools,
             ),
         )
         with closing(sqlite3.connect(self._checkpoints, check_same_thread=False)) as connection:
@@ -173,6 +199,26 @@ class Discovery:
             kind: Literal["approval", "waiting"] = "approval" if request["kind"] == "approve" else "waiting"
             return Outcome(campaign, kind, record, request)
         return Outcome(campaign, "finished", record)
+
+    def _planner(self, campaign: str, record: CampaignRecord) -> Planner:
+        """Return the campaign's planner; what its model is asked, and answers, goes into the ledger."""
+        assert record.started is not None
+        started = record.started
+        if started.model is None:
+            return self._planners(started.planner)
+        planner = self._planners(started.planner, model=started.model.name)
+        assert isinstance(planner, ModelPlanner)
+        return planner.asking(
+            RecordedModel(
+                AsItWas(
+                    planner.model,
+                    card=Card.model_validate(started.model.card),
+                    destination=Destination.REMOTE_MODEL if started.model.remote else Destination.LOCAL,
+                ),
+                known=record.exchanges.values(),
+                keep=lambda exchange: self._ledger.append(campaign, Exchanged(exchange=exchange)),
+            )
+        )
 
     def _invoke(
         self,
@@ -199,6 +245,17 @@ class Discovery:
         else:
             given = None
         return dict(graph.invoke(given, config, durability="sync"))
+
+
+def _model_of(planner: Planner) -> ModelUsed | None:
+    if not isinstance(planner, ModelPlanner):
+        return None
+    model = planner.model
+    return ModelUsed(
+        name=model.name,
+        remote=model.destination is not Destination.LOCAL,
+        card=model.card.model_dump(mode="json"),
+    )
 
 
 def build_graph(

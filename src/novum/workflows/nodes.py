@@ -6,16 +6,19 @@ goes on where it stopped, and what an experiment gave is never asked for twice.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from langgraph.types import interrupt
 
-from novum.agents.base import Planner, PlanningContext
-from novum.core.calls import ToolResult
+from novum.agents.base import Briefing, ModelPlanner, Plan, Planner, PlanningContext
+from novum.core.access import Destination, release
+from novum.core.calls import CallStatus, ToolCall, ToolResult, ToolSpec
+from novum.core.deliberation import Passage
 from novum.core.digest import digest
 from novum.core.events import (
+    Analysed,
     Asked,
     CampaignFinished,
     Claimed,
@@ -29,6 +32,7 @@ from novum.core.events import (
     Hypothesised,
     Judged,
     KnowledgeHead,
+    Probed,
     Recalled,
     Recorded,
 )
@@ -47,19 +51,16 @@ from novum.core.science import (
     Purpose,
     Verdict,
 )
-from novum.core.spaces import PoolSpace
+from novum.core.spaces import Candidate, PoolSpace
 from novum.tools.registry import Registry
 from novum.workflows import stopping
 from novum.workflows.assays import Assay, scales_of, tool_call
 from novum.workflows.confirmation import claims_of, plan_confirmation
 from novum.workflows.executors import Executor
-from novum.workflows.learning import (
-    forecasts_of_claims,
-    forecasts_of_verdicts,
-    items_of,
-    items_of_claims,
-    recalled_observations,
-)
+from novum.workflows.facts import facts_of, names_of
+from novum.workflows.findings import items_of_claims
+from novum.workflows.forecasting import forecasts_of_claims, forecasts_of_verdicts
+from novum.workflows.learning import items_of, recalled_observations
 from novum.workflows.measuring import measurements_of
 from novum.workflows.reexamination import reexaminations
 from novum.workflows.state import DiscoveryState
@@ -92,8 +93,12 @@ class Journal(Protocol):
 class Knowledge(Protocol):
     """What the nodes need of the knowledge base."""
 
-    def relevant(self, text: str, n: int) -> tuple[str, ...]:
-        """Return the ids of the items nearest to `text`, best first."""
+    def relevant(self, text: str, n: int) -> tuple[KnowledgeItem, ...]:
+        """Return the items nearest to `text`, best first."""
+        ...
+
+    def withheld(self, subjects: Collection[str], *, to: Destination) -> frozenset[str]:
+        """Return those of `subjects` of which something is known that may not go to a destination."""
         ...
 
     def recall(self, assays: Mapping[str, Assay]) -> tuple[KnowledgeItem, ...]:
@@ -128,6 +133,10 @@ class Rooms:
     registry: Registry
     clock: Callable[[], float]
     """Seconds that this process has worked on the campaign."""
+    audience: Destination = Destination.LOCAL
+    """Where the planner's model is: what is recalled goes no further than there."""
+    tools: tuple[ToolSpec, ...] = ()
+    """What a planner that asks a model may wish to have called beside the experiments."""
     ask: Callable[[dict[str, Any]], Any] = interrupt
     """Asks a person and returns the answer; LangGraph's interrupt stops the workflow until there is one."""
 
@@ -164,12 +173,16 @@ class DiscoveryNodes:
             items: tuple[str, ...] = ()
             observations: tuple[Observation, ...] = ()
             doubted: tuple[Observation, ...] = ()
+            passages: tuple[Passage, ...] = ()
             if self._recall and iteration == 0:
-                known = self.rooms.knowledge.recall(self.assays)
+                known = self._released(self.rooms.knowledge.recall(self.assays))
                 observations = recalled_observations(known, self.assays)
-                doubted = recalled_observations(self.rooms.knowledge.doubted(self.assays), self.assays)
-                found = self.rooms.knowledge.relevant(query, RELEVANT)
-                items = tuple(dict.fromkeys([*found, *(item.id for item in known)]))
+                stale = self._released(self.rooms.knowledge.doubted(self.assays))
+                doubted = recalled_observations(stale, self.assays)
+                found = self._released(self.rooms.knowledge.relevant(query, RELEVANT))
+                items = tuple(dict.fromkeys(item.id for item in (*found, *known)))
+                if isinstance(self.rooms.planner, ModelPlanner):
+                    passages = tuple(map(Passage.of, found))
             self._write(
                 Recalled(
                     iteration=iteration,
@@ -177,6 +190,8 @@ class DiscoveryNodes:
                     items=items,
                     observations=observations,
                     doubted=doubted,
+                    passages=passages,
+                    withheld=self._withheld(),
                 )
             )
         return {}
@@ -188,7 +203,7 @@ class DiscoveryNodes:
             again = self._reexaminations(iteration)
             left = self.goal.budget.experiments - self.record.experiments_used - len(self._leader())
             left -= len(again)
-            plan = self.rooms.planner.plan(
+            plan = self._plan(
                 PlanningContext(
                     goal=self.goal,
                     iteration=iteration,
@@ -199,6 +214,7 @@ class DiscoveryNodes:
                     noise=self.record.noise,
                     first_id=len(self.record.hypotheses) + len(again) + 1,
                     cites=self._cites(),
+                    briefing=self._briefing(iteration),
                 )
             )
             tested = {h.candidate.id for h in again}
@@ -209,6 +225,7 @@ class DiscoveryNodes:
                     hypotheses=hypotheses,
                     registrations={h.id: h.registration() for h in hypotheses},
                     notes=plan.notes,
+                    deliberation=plan.deliberation,
                 )
             )
         return {}
@@ -306,8 +323,7 @@ class DiscoveryNodes:
                 verdicts=self.record.judgements[iteration].verdicts,
             )
             verdicts = self.record.judgements[iteration].verdicts
-            hypotheses = self.record.hypotheses
-            self.rooms.knowledge.learn(forecasts_of_verdicts(verdicts, hypotheses, campaign=self.campaign))
+            self.rooms.knowledge.learn(forecasts_of_verdicts(verdicts, self.record, campaign=self.campaign))
             recorded = self.rooms.knowledge.record(items)
             self._write(Recorded(iteration=iteration, items=recorded, head=self.rooms.knowledge.head()))
         return {}
@@ -364,15 +380,22 @@ class DiscoveryNodes:
             self._write(Claimed(claim=claim))
         planned = self.record.confirmation
         sealed = [self.record.experiments[e.id] for e in planned.experiments] if planned else []
-        self.rooms.knowledge.learn(forecasts_of_claims(claims, self.assays, campaign=self.campaign))
+        self.rooms.knowledge.learn(forecasts_of_claims(self.record, self.assays, campaign=self.campaign))
         finished = [entry for entry in self.record.experiments.values() if entry.finished]
-        measured = items_of(finished, self.assays, campaign=self.campaign, space=self.goal.space)
+        measured = items_of(
+            finished,
+            self.assays,
+            campaign=self.campaign,
+            space=self.goal.space,
+            verdicts=self.record.verdicts,
+        )
         self.rooms.knowledge.record(
             [
                 *items_of(sealed, self.assays, campaign=self.campaign, space=self.goal.space),
                 *items_of_claims(self.record, measured, campaign=self.campaign),
             ]
         )
+        self._analyse()
         last = max(self.record.decisions)
         self._write(
             CampaignFinished(
@@ -387,6 +410,82 @@ class DiscoveryNodes:
     def _write(self, event: Event) -> None:
         if self.rooms.journal.append(self.campaign, event):
             self.record.apply(event)
+
+    def _released(self, items: Iterable[KnowledgeItem]) -> tuple[KnowledgeItem, ...]:
+        return release(items, to=self.rooms.audience).items
+
+    def _withheld(self) -> tuple[str, ...]:
+        """Return the candidates of which a model elsewhere must not be told, though they are known here."""
+        if self.rooms.audience is Destination.LOCAL:
+            return ()
+        space = self.goal.space
+        subjects = {o.candidate.id for o in self.record.observations()}
+        subjects |= {row.id for row in space.rows} if isinstance(space, PoolSpace) else set()
+        return tuple(sorted(self.rooms.knowledge.withheld(subjects, to=self.rooms.audience)))
+
+    def _briefing(self, iteration: int) -> Briefing:
+        """Return what a planner that asks a model may know and use; nothing for any other."""
+        if not isinstance(self.rooms.planner, ModelPlanner):
+            return Briefing()
+        return Briefing(
+            hypotheses=tuple(h for plan in self.record.plans.values() for h in plan.hypotheses),
+            verdicts=tuple(self.record.verdicts),
+            deliberations=self.record.deliberations,
+            passages=tuple(p for recall in self.record.recalls.values() for p in recall.passages),
+            withheld=frozenset(self.record.recalls[iteration].withheld),
+            tools=self.rooms.tools,
+        )
+
+    def _plan(self, context: PlanningContext) -> Plan:
+        """Return the planner's plan, with the calls made that it wishes for on the way."""
+        planner = self.rooms.planner
+        if not isinstance(planner, ModelPlanner):
+            return planner.plan(context)
+        talk = planner.deliberate(context)
+        made = 0
+        try:
+            wished = next(talk)
+            while True:
+                results = tuple(
+                    self._probe(call, context.iteration, number) for number, call in enumerate(wished, made)
+                )
+                made += len(wished)
+                wished = talk.send(results)
+        except StopIteration as ended:
+            plan: Plan = ended.value
+            return plan
+
+    def _probe(self, call: ToolCall, iteration: int, number: int) -> ToolResult:
+        """Return what a call beside the experiments gives; it runs where they run, and is recorded."""
+        known = self.record.probes.get((iteration, number))
+        if known is not None and known.call == call:
+            return known
+        if call.tool not in {spec.name for spec in self.rooms.tools}:
+            return ToolResult(
+                call=call,
+                key=call.key(version="", code_hash=""),
+                status=CallStatus.ERROR,
+                message="this tool is not on offer",
+            )
+        subject = Candidate(id="", label="", arguments=call.arguments)
+        probe = Experiment(id=f"T{iteration}.{number}", hypothesis="", candidate=subject, calls=(call,))
+        (_, results), *_ = self.rooms.executor.run([probe])
+        self._write(Probed(iteration=iteration, number=number, result=results[0]))
+        return results[0]
+
+    def _analyse(self) -> None:
+        """Let a planner's model write about the finished search; words only."""
+        planner = self.rooms.planner
+        if self.record.analysis is not None or not isinstance(planner, ModelPlanner):
+            return
+        withheld = {name for recall in self.record.recalls.values() for name in recall.withheld}
+        analysis = planner.analyse(
+            self.goal,
+            facts_of(self.record, self.scales, withheld=withheld),
+            names=names_of(self.record),
+            deliberations=self.record.deliberations,
+        )
+        self._write(Analysed(analysis=analysis))
 
     def _cites(self) -> dict[str, tuple[str, ...]]:
         return {

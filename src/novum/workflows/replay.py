@@ -1,10 +1,13 @@
 """Holding a campaign against its own ledger: the chain, the arithmetic, and the decisions again."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from novum.agents.base import Planner
+from novum.agents.base import ModelPlanner, Planner
+from novum.agents.models.base import Card
+from novum.agents.models.exchanges import ReplayModel
+from novum.core.access import Destination
 from novum.core.digest import canonical_json
 from novum.core.errors import EvidenceError
 from novum.core.events import CampaignStarted, ConfirmationPlanned, Event, Hypothesised, Recalled
@@ -16,6 +19,7 @@ from novum.core.record import CampaignRecord
 from novum.core.science import Verdict
 from novum.tools.registry import Registry
 from novum.workflows.assays import Assay, choose_assays
+from novum.workflows.auxiliary import auxiliary_tools
 from novum.workflows.discovery import build_graph
 from novum.workflows.executors import RecordedExecutor
 from novum.workflows.nodes import DiscoveryNodes, Rooms
@@ -110,8 +114,11 @@ class _RecordedKnowledge:
     def __init__(self, record: CampaignRecord) -> None:
         self._record = record
 
-    def relevant(self, text: str, n: int) -> tuple[str, ...]:  # noqa: ARG002
+    def relevant(self, text: str, n: int) -> tuple[KnowledgeItem, ...]:  # noqa: ARG002
         return ()
+
+    def withheld(self, subjects: Collection[str], *, to: Destination) -> frozenset[str]:  # noqa: ARG002
+        return frozenset()
 
     def recall(self, assays: Mapping[str, Assay]) -> tuple[KnowledgeItem, ...]:  # noqa: ARG002
         return ()
@@ -129,13 +136,16 @@ class _RecordedKnowledge:
         return tuple(item.id for item in items)
 
 
-def replay(
-    events: Iterable[Event], registry: Registry, planners: Callable[[str], Planner]
-) -> list[Difference]:
-    """Decide a finished campaign again, with results and recollections from its record.
+def replay(events: Iterable[Event], registry: Registry, planners: Callable[..., Planner]) -> list[Difference]:
+    """Decide a finished campaign again, with results, answers and recollections from its record.
 
-    Tools are not run: what they gave is in the record, and a result that is missing there is a
+    No tool runs and no model is asked: what they gave is in the record, and what is missing there is a
     difference, never a new call. All that follows a difference tends to differ as well.
+
+    Args:
+        events: of the campaign.
+        registry: the tools.
+        planners: name → planner; with `model`, one that asks that model.
 
     Raises:
         EvidenceError: the campaign has not finished.
@@ -148,16 +158,22 @@ def replay(
     fresh.apply(before.started)
     fresh.told.update(before.told)
     fresh.recalls.update(before.recalls)
+    fresh.probes.update(before.probes)
     collector = _Collector(recorded)
     results = {name: entry.results for name, entry in before.experiments.items() if entry.finished}
+    assays = choose_assays(before.goal, registry)
+    planner = _planner(before, planners)
     nodes = DiscoveryNodes(
         before.started.campaign,
         fresh,
-        assays=choose_assays(before.goal, registry),
+        assays=assays,
         rooms=Rooms(
             journal=collector,
             knowledge=_RecordedKnowledge(before),
-            planner=planners(before.started.planner),
+            planner=planner,
+            tools=auxiliary_tools(assays, before.goal.space, registry)
+            if isinstance(planner, ModelPlanner)
+            else (),
             executor=RecordedExecutor(results),
             registry=registry,
             clock=lambda: before.decisions[min(len(fresh.decisions), len(before.decisions) - 1)].spent_s,
@@ -168,9 +184,24 @@ def replay(
     try:
         graph.invoke({"iteration": 0, "action": "continue"}, {"recursion_limit": 10_000})
     except EvidenceError as error:
-        collector.differences.append(Difference("experiments", "recorded results", str(error)))
+        collector.differences.append(Difference("experiments and answers", "as recorded", str(error)))
     collector.close()
     return collector.differences
+
+
+def _planner(record: CampaignRecord, planners: Callable[..., Planner]) -> Planner:
+    """Return the campaign's planner, with the record in place of its model."""
+    assert record.started is not None
+    used = record.started.model
+    if used is None:
+        return planners(record.started.planner)
+    model = ReplayModel(
+        record.exchanges.values(),
+        name=used.name,
+        destination=Destination.REMOTE_MODEL if used.remote else Destination.LOCAL,
+        card=Card.model_validate(used.card),
+    )
+    return planners(record.started.planner, model=model)
 
 
 def _recorded_approval(record: CampaignRecord, request: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
+import httpx
 from pydantic import SecretStr
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
@@ -121,6 +122,31 @@ class Gateway:
                 reply = self._once(request, end=end, tries=tries)
         return reply.model_copy(update={"seconds": time.monotonic() - begin, "tries": tries})
 
+    def with_card(self, card: Card) -> "Gateway":
+        """Return a gateway to the same server that knows it better."""
+        return Gateway(
+            self.name,
+            self.entry,
+            key=self._key,
+            card=card,
+            allow=self._allow,
+            idle_s=self._idle_s,
+            tries=self._tries,
+            on_word=self._on_word,
+            sleep=self._sleep,
+        )
+
+    def list_models(self, *, patience_s: float = 10.0) -> tuple[dict[str, Any], ...]:
+        """Return what the server says of the models that it has; nothing where it says nothing readable."""
+        end = time.monotonic() + patience_s
+        with self._wire.watch(end=end, idle_s=patience_s):
+            try:
+                with httpx.Client(transport=_Kept(self._wire), trust_env=False) as client:
+                    listed = client.get(f"{self.entry.base_url}/models").json()["data"]
+            except (httpx.HTTPError, ValueError, KeyError, TypeError):
+                return ()
+        return tuple(one for one in listed if isinstance(one, dict)) if isinstance(listed, list) else ()
+
     def close(self) -> None:
         """Close every connection."""
         self._wire.close()
@@ -186,7 +212,9 @@ class Gateway:
                 raise ModelUnavailableError(
                     f"the reply was not finished after {request.deadline_s:g} s", kind="timeout"
                 )
-            whole = seen.ended or words.loop.unit
+            # What does not come in pieces although it was to is nothing that the library heard.
+            deaf = "stream" in told and seen.n_bytes > 0 and b"data:" not in seen.tail
+            whole = (seen.ended and not deaf) or words.loop.unit
             if failure is not None or seen.failure is not None or not whole:
                 if isinstance(failure, ModelReplyError):
                     raise failure
@@ -195,7 +223,6 @@ class Gateway:
 
     def _openai(self) -> Any:
         if self._client is None:
-            import httpx
             from openai import OpenAI
 
             self._client = OpenAI(
@@ -230,7 +257,7 @@ class Gateway:
             usage=self._usage(words, seen),
             mechanism=mechanism,
             model=whole_text(seen.served_as or self.entry.model),
-            first_token_s=words.first_at - begin if words.first_at is not None else None,
+            first_token_s=words.first_at - begin if words.first_at and b"data:" in seen.tail else None,
         )
 
     def _finish(self, words: "_Words", seen: Seen, text: str, calls: tuple[ToolUse, ...]) -> Finish:
@@ -253,6 +280,16 @@ class Gateway:
         if entry.price_prompt is not None or entry.price_completion is not None:
             cost = (prompt * (entry.price_prompt or 0.0) + completion * (entry.price_completion or 0.0)) / 1e6
         return Usage(prompt_tokens=prompt, completion_tokens=completion, estimated=not counted, cost=cost)
+
+
+class _Kept(httpx.BaseTransport):
+    """A transport that outlives the client that uses it."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return self._wire.handle_request(request)
 
 
 class _Words:

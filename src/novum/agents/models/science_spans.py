@@ -53,7 +53,8 @@ def find_spans(text: str, *, is_molecule: IsMolecule | None = None) -> tuple[Spa
 
     Marked spans come as they are marked. Outside of them a run of SMILES units is a molecule if it has at
     least `LEAST_UNITS` units and `LEAST_LETTERS` letters, is not glued to a letter, does not begin or end
-    with ``:``, ``.`` or ``=``, and passes the check; `LEAST_RESIDUES` capital letters in a row are a sequence.
+    with ``:``, ``.`` or ``=``, and passes the check. `LEAST_RESIDUES` capital letters in a row are a
+    sequence.
 
     Args:
         text: what to look at.

@@ -15,11 +15,14 @@ from novum.core.record import CampaignRecord
 from novum.core.settings import Settings, load_settings, user_cache, user_file
 
 if TYPE_CHECKING:
+    from novum.agents.base import Planner
+    from novum.agents.models.base import Model
     from novum.knowledge_base import KnowledgeBase
     from novum.memory.artifacts import Artifacts
     from novum.memory.ledger import Ledger
     from novum.sandbox.base import Sandbox
     from novum.sandbox.select import SandboxOptions
+    from novum.tools.mcp.servers import ServerStore
     from novum.tools.plugins.trust import TrustStore
     from novum.tools.registry import Registry
     from novum.tools.runner import Runner
@@ -118,7 +121,14 @@ class Workspace:
             sandbox=lambda: self.sandbox,
             remember_in=user_cache() / "plugins",
         )
-        return Registry.load(plugins.load(), trust=self.trust)
+        return Registry.load([*plugins.load(), *self.servers.load()], trust=self.trust)
+
+    @cached_property
+    def servers(self) -> "ServerStore":
+        """The MCP servers that this user added."""
+        from novum.tools.mcp import servers
+
+        return servers.ServerStore(user_file().parent / servers.FILE)
 
     @cached_property
     def trust(self) -> "TrustStore":
@@ -173,7 +183,6 @@ class Workspace:
     @cached_property
     def discovery(self) -> "Discovery":
         """Runs campaigns."""
-        from novum.agents.choose import open_planner
         from novum.core.access import Destination
         from novum.workflows.discovery import Discovery
         from novum.workflows.executors import LocalExecutor
@@ -183,13 +192,73 @@ class Workspace:
             ledger=self.ledger,
             knowledge=lambda goal: CampaignKnowledge(self.knowledge, goal, to=Destination.LOCAL),
             registry=self.registry,
-            planners=open_planner,
+            planners=self.open_planner,
             executor=LocalExecutor(
                 self.runner, workers=self.settings.workers, cancel=lambda: self.sandbox.close()
             ),
             checkpoints=self.root / "checkpoints.sqlite3",
             describe=self.describe,
         )
+
+    @property
+    def chosen_planner(self) -> str:
+        """The planner that the settings name; "auto" is the scientist where a model is set up."""
+        from novum.agents.choose import AUTO
+
+        if self.settings.planner != AUTO:
+            return self.settings.planner
+        try:
+            self.settings.get_model()
+        except NotFoundError:
+            return "optimizer"
+        return "scientist"
+
+    def open_planner(self, name: str, *, model: "str | Model | None" = None) -> "Planner":
+        """Return the planner called `name`.
+
+        Args:
+            name: as `agents.choose` has it.
+            model: whom it asks, or that one's name in the settings; without it the default. A name that the
+                settings do not have any more gives a model that answers nothing.
+
+        Raises:
+            UsageError: there is no such planner, or no model for it.
+            SettingsError: the model's key is not set.
+        """
+        from novum.agents.choose import MODEL_PLANNERS, open_planner
+
+        if name not in MODEL_PLANNERS:
+            return open_planner(name)
+        if model is None:
+            return open_planner(name, model=self.open_model())
+        if not isinstance(model, str):
+            return open_planner(name, model=model)
+        try:
+            return open_planner(name, model=self.open_model(model))
+        except NotFoundError as error:
+            from novum.agents.models.absent import AbsentModel
+
+            return open_planner(name, model=AbsentModel(model, str(error)))
+
+    def open_model(self, name: str | None = None) -> "Model":
+        """Return the model of that name in the settings, or the default.
+
+        Raises:
+            NotFoundError: there is none.
+            SettingsError: its key is not set, or its family is unknown.
+        """
+        from novum.agents.models.cards import find_card
+        from novum.agents.models.gateway import Gateway
+        from novum.core.settings import load_key
+
+        name, entry = self.settings.get_model(name)
+        card = find_card(entry)
+        if entry.context_tokens is not None:
+            from novum.agents.models.base import Card
+
+            known = card or Card(model=name)
+            card = known.model_copy(update={"context_tokens": known.context_tokens or entry.context_tokens})
+        return Gateway(name, entry, key=load_key(entry), card=card)
 
     def load_goal(self, source: str, *, seed: int | None = None, **budget: int | None) -> Goal:
         """Return the goal that a YAML file or a sentence states; see `workflows.goal_files.load_goal`."""

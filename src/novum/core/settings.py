@@ -114,6 +114,11 @@ def load_key(entry: ModelEntry) -> SecretStr | None:
     return SecretStr(key)
 
 
+def read_secret(variable: str) -> str | None:
+    """Return what an environment variable holds, or None; for tokens that no file should hold."""
+    return os.environ.get(variable) or None
+
+
 def load_settings(**given: Any) -> Settings:
     """Return the settings in force; `given` wins over every other source, unless it is None.
 

@@ -195,9 +195,6 @@ def checked_schema(schema: Any, *, what: str) -> dict[str, Any]:
         raise DescriptionError(f"{what} is no JSON schema: {clean_text(error.message, limit=300)}") from error
     if any(not isinstance(one, dict) for one in kept["properties"].values()):
         raise DescriptionError(f"{what}: each argument needs a schema of its own")
-    for one in kept["properties"].values():
-        if "x-unit" in one:
-            canonical_unit(str(one["x-unit"]))
     return kept
 
 
@@ -245,6 +242,10 @@ def checked_spec(spec: ToolSpec) -> ToolSpec:
     for path in spec.files:
         if not path.startswith("/"):
             raise DescriptionError(f"{spec.name} asks to read {path[:200]!r}, which is no absolute path")
+    parameters = checked_schema(spec.parameters, what=f"the schema of {spec.name}'s arguments")
+    for argument in parameters["properties"].values():
+        if "x-unit" in argument:
+            canonical_unit(str(argument["x-unit"]))
     return spec.model_copy(
         update={
             "description": clean_text(spec.description, limit=_TEXTS),
@@ -253,7 +254,7 @@ def checked_spec(spec: ToolSpec) -> ToolSpec:
             "source": clean_text(spec.source, limit=_TEXTS),
             "entry": clean_text(spec.entry, limit=200),
             "files": tuple(clean_text(path, limit=500) for path in spec.files),
-            "parameters": checked_schema(spec.parameters, what=f"the schema of {spec.name}'s arguments"),
+            "parameters": parameters,
             "properties": tuple(
                 p.model_copy(update={"description": clean_text(p.description, limit=500)})
                 for p in spec.properties

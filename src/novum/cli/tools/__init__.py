@@ -6,5 +6,5 @@ from novum.cli.tools.group import app
 
 __all__ = ["app"]
 
-for _module in ("reading", "trusting", "making"):
+for _module in ("reading", "trusting", "making", "serving"):
     import_module(f"novum.cli.tools.{_module}")

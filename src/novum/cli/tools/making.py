@@ -134,13 +134,19 @@ def _reports(target: str, opened: "Workspace") -> "Iterator[Report]":
     from novum.tools.conformance import check_source, check_tool
     from novum.tools.described import DescribedTool
 
-    sources = list(_sources(target))
+    names = set() if target.endswith(".py") or Path(target).is_dir() else _names(opened)
+    sources = [] if target in names else list(_sources(target))
     for source in sources:
         yield from check_source(source, lambda: opened.sandbox)
     if not sources:
         found = opened.registry.get(target)
         granted = not isinstance(found, DescribedTool) or opened.registry.is_trusted(found)
         yield check_tool(found, opened.sandbox, granted=granted)
+
+
+def _names(opened: "Workspace") -> set[str]:
+    """Return the names of the tools; a server's tool may be called like a module."""
+    return {found.spec.name for found in opened.registry.tools()}
 
 
 def _sources(target: str) -> "Iterator[Source]":

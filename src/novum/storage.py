@@ -12,8 +12,9 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from novum.core.errors import StoreError
 
-BUSY_S = 60.0
-"""How long a writer waits for another process before it gives up."""
+BUSY_S = 600.0
+"""How long a writer waits for another process before it gives up: far longer than the largest retraction or
+import takes on a slow machine, since each is one transaction."""
 
 CHECKED_BYTES = 64 * 1024**2
 """Size up to which a file is looked through for damage when it is opened; it takes 2.5 ms for each MB."""

@@ -58,6 +58,11 @@ def take_in(kb: KnowledgeBase) -> None:
     print("imported", import_crate(kb, kb.root.parent / "crate").n_versions, flush=True)
 
 
+def retract(kb: KnowledgeBase) -> None:
+    taken = kb.retract("K-file", reason="withdrawn", progress=lambda done, _: print("fell", done, flush=True))
+    print("retracted", len(taken.stale), flush=True)
+
+
 def write(kb: KnowledgeBase, by: str) -> None:
     """Add items, and evidence to one that others add to as well."""
     for number in range(60):
@@ -89,6 +94,7 @@ def after(n: int, function: Callable[..., Any]) -> Callable[..., Any]:
 
 INSTANTS: dict[str, Callable[[], None]] = {
     "items are written and not committed": lambda: setattr(Writer, "_write", after(4, Writer._write)),
+    "some have fallen and others have not": lambda: setattr(Writer, "rewrite", after(2, Writer.rewrite)),
     "vectors are written and the index does not know": lambda: setattr(indexing._Parts, "_writing", die),
     "a new index is begun and not named": lambda: setattr(indexing, "asdict", die),
     "an index is named and empty": lambda: setattr(indexing.Index, "_catch_up", die),
@@ -111,6 +117,8 @@ def main() -> None:
                 rebuild(kb)
             case "import":
                 take_in(kb)
+            case "retract":
+                retract(kb)
             case by:
                 write(kb, by)
     print("finished", flush=True)

@@ -11,8 +11,10 @@ from pathlib import Path
 import knowledge_process as child
 import pytest
 
+from novum.core.knowledge import Evidence, EvidenceRole, ItemStatus
 from novum.knowledge_base import KnowledgeBase
 from novum.knowledge_base.exchange import export_crate, find_origins, import_crate
+from novum.knowledge_base.writer import CHUNK
 
 HERE = Path(__file__).parent
 N = child.BATCH * child.N_BATCHES
@@ -127,6 +129,32 @@ def test_killed_while_a_crate_is_taken_in_and_taken_in_again(tmp_path: Path, ins
         assert len(kb.items.ids()) == child.BATCH + 1
         assert len(find_origins(kb, "K-a7")) == 1
         assert find_origins(kb, "K-own0") == []
+
+
+def test_killed_during_a_retraction_all_that_rests_on_it_stands_and_others_wait_for_one_that_is_not(
+    tmp_path: Path,
+) -> None:
+    n = 2 * CHUNK + 1
+    file = child.make(0, by="f").model_copy(update={"id": "K-file"})
+    link = Evidence(target="K-file", role=EvidenceRole.DERIVED_FROM)
+    with KnowledgeBase(tmp_path / "kb", embedder="hashing") as kb:
+        kb.record([file, *(child.make(i).model_copy(update={"evidence": (link,)}) for i in range(n))])
+        versions = kb.items.n_versions
+    code, out, _ = run(tmp_path / "kb", "retract", "some have fallen and others have not")
+    assert (code, out.split()[:2]) == (-signal.SIGKILL, ["fell", str(CHUNK)])
+    with KnowledgeBase(tmp_path / "kb", embedder="hashing") as kb:
+        assert (kb.items.count(), kb.items.n_versions) == (n + 1, versions)
+        assert kb.verify().ok
+    process = start(tmp_path / "kb", "retract")
+    assert process.stdout is not None
+    assert process.stdout.readline() == f"fell {CHUNK}\n"
+    with KnowledgeBase(tmp_path / "kb", embedder="hashing") as kb:
+        kb.record([child.make(0, by="meanwhile")])  # waits
+        assert (kb.items.count(), kb.items.count(status=ItemStatus.STALE)) == (1, n)
+        assert kb.items.n_versions == versions + n + 2  # one for each that fell
+        assert kb.verify().ok
+    process.communicate(timeout=60)
+    assert process.returncode == 0
 
 
 @pytest.mark.slow

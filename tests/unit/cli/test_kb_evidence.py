@@ -4,6 +4,8 @@ import pytest
 from conftest import novum_command, on_terminal
 from known_items import items
 
+from novum.cli.kb.progress import shown_if_slow
+
 ITEMS = items()
 PROCEDURE, ETHANOL, INSIGHT = (ITEMS[name].id for name in ("procedure", "ethanol", "insight"))
 
@@ -96,6 +98,19 @@ def test_retraction_in_words_says_how_many_are_stale(kb):
     assert "3 stale" in out
     assert INSIGHT in out
     assert "nothing rested on it" in kb("retract", ITEMS["other"].id, "--reason", "no", "--yes").out
+
+
+def test_what_takes_longer_than_a_second_is_shown_on_a_terminal_and_nothing_before(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    for after_s, shown in ((60.0, False), (0.0, True)):
+        with shown_if_slow("what rests on it", json=False, after_s=after_s) as progress:
+            progress(1000, 4000)
+            progress(4000, 4000)
+        assert ("what rests on it" in capsys.readouterr().err) == shown
+    with shown_if_slow("what rests on it", json=True, after_s=0.0) as progress:
+        progress(1, 1)
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(("answer", "status"), [("y", "retracted"), ("n", "active")])

@@ -11,6 +11,7 @@ from novum.cli.kb.evidence import dependant_json, dependants
 from novum.cli.kb.group import app
 from novum.cli.kb.opening import get_conflict, get_item, open_knowledge
 from novum.cli.kb.options import CountOption, ItemArgument, OffsetOption, ReasonOption, Rule, YesOption
+from novum.cli.kb.progress import shown_if_slow
 from novum.cli.options import JsonOption, WorkspaceOption, examples
 from novum.cli.pursuit import person
 from novum.cli.terminal import err, show, write_json
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from novum.knowledge_base.base import KnowledgeBase
     from novum.knowledge_base.conflicts import Conflict
     from novum.knowledge_base.links import Dependant
+
+SHOWN = 50
+"""Dependants that are listed when something is retracted; the others are counted."""
 
 
 @app.command("conflicts", epilog=examples("novum kb conflicts", "novum kb conflicts --item K-01234 --all"))
@@ -138,8 +142,10 @@ def retract(
             raise UsageError(f"{found.id} is retracted already: {found.status_reason}")
         if not yes:
             _confirm(knowledge, found.id, f"{found.id}: {found.text}")
-        taken = knowledge.retract(found.id, reason=reason)
-        items = knowledge.items.get_many([d.id for d in taken.stale])
+        with shown_if_slow("what rests on it", json=json) as progress:
+            taken = knowledge.retract(found.id, reason=reason, progress=progress)
+        shown = taken.stale if json else taken.stale[:SHOWN]
+        items = knowledge.items.get_many([d.id for d in shown])
     if json:
         write_json(
             {
@@ -152,7 +158,10 @@ def retract(
     if not taken.stale:
         show(render.line("nothing rested on it"))
         return
-    show(dependants(list(taken.stale), items))
+    show(dependants(list(shown), items))
+    if len(shown) < len(taken.stale):
+        said = f"… and {len(taken.stale) - len(shown)} more: 'novum kb impact {taken.item.id}' lists them"
+        show(render.line(said))
     show(
         render.line(
             f"{len(taken.stale)} stale; what can be measured again, the next campaign that looks there does"

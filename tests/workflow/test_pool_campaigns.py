@@ -5,7 +5,7 @@ from lives import life
 
 from novum.agents.choose import open_planner
 from novum.core.access import Destination
-from novum.core.calls import ToolCall
+from novum.core.calls import CallStatus, ToolCall, ToolResult
 from novum.core.goals import Budget, Goal, Objective
 from novum.core.science import ClaimStatus, Origin, Outcome
 from novum.core.spaces import Candidate, PoolSpace
@@ -143,7 +143,9 @@ def test_a_column_with_another_name_is_the_smiles_of_a_tool_and_is_recalled(tmp_
         call_key="k",
     )
     experiment = Experiment(id="E001", hypothesis="H001", candidate=row, calls=(call,))
-    entry = ExperimentRecord(experiment, 0, finished=True, measurements=(measured,))
+    version = Registry.load().get("chemistry.descriptors").spec.version
+    result = ToolResult(call=call, key="k", status=CallStatus.OK, tool_version=version)
+    entry = ExperimentRecord(experiment, 0, finished=True, results=(result,), measurements=(measured,))
     with KnowledgeBase(tmp_path / "kb", embedder="hashing") as base:
         knowledge = CampaignKnowledge(base, goal, to=Destination.LOCAL)
         knowledge.record(items_of([entry], assays, campaign="c", space=space))

@@ -162,9 +162,13 @@ def contradictions(connection: sqlite3.Connection, item: KnowledgeItem) -> list[
 
 
 def companions(connection: sqlite3.Connection, ids: Collection[str]) -> list[str]:
-    """Return the active items that speak of the same as any of `ids`, these included where others do.
+    """Return the active items that speak of the same as any of `ids`, these included where several do.
 
     What agrees with an item bears on its belief, so that all of them feel it when one comes or falls.
+
+    Args:
+        connection: the transaction.
+        ids: items that came, and were appraised then, or that fell.
     """
     topics = connection.execute(
         "SELECT DISTINCT subject, relation, conditions, has_value, negative, object FROM items "
@@ -181,9 +185,12 @@ def companions(connection: sqlite3.Connection, ids: Collection[str]) -> list[str
         ).fetchall()
         active = [row["id"] for row in rows]
         # Rows of one file say nothing about each other.
-        several = any(row["campaign"] for row in rows) or len({row["source"] for row in rows}) > 1
-        if several or not given.issuperset(active):
-            found.update(dict.fromkeys(active))
+        elsewhere = any(row["campaign"] for row in rows) or len({row["source"] for row in rows}) > 1
+        among = given.intersection(active)
+        if len(among) == len(active) and (len(active) == 1 or not elsewhere):
+            continue
+        # A single one was appraised when all the others were there.
+        found.update(dict.fromkeys(active if len(among) > 1 else (id for id in active if id not in among)))
     return list(found)
 
 

@@ -23,7 +23,6 @@ from novum.core.knowledge import (
     ItemStatus,
     KnowledgeItem,
     Level,
-    Provenance,
 )
 from novum.core.quality import assess
 from novum.core.science import Origin
@@ -199,7 +198,7 @@ class _Weighing:
         agreeing = sorted(peer.id for peer in peers if peer.agrees and peer.id not in linked)
         if not agreeing:
             return
-        heard = {_origin_of(self._item.provenance, self._item.origin)}
+        heard = {_origin_of(dict(self._item.provenance), self._item.origin)}
         n = Counter[str]()
         below = self._behind.behind(self._item.id)
         found = self._behind.read(agreeing)
@@ -220,10 +219,7 @@ class _Weighing:
             "WHERE until IS NULL AND id IN (SELECT value FROM json_each(?)) ORDER BY id",
             (canonical_json(list(ids)),),
         )
-        return {
-            row["id"]: _origin_of(Provenance.model_validate_json(row["made"]), Origin(row["origin"]))
-            for row in rows
-        }
+        return {row["id"]: _origin_of(json.loads(row["made"]), Origin(row["origin"])) for row in rows}
 
     def _repeated(self) -> set[str]:
         """Return the records of ledgers that hold a call which another one holds already.
@@ -232,7 +228,7 @@ class _Weighing:
         """
         item = self._item
         records = [e for e in item.evidence if e.role in SHOWN and e.target.startswith(LEDGER)]
-        if len(records) < 2 or not _is_calculated(item.provenance, item.origin):
+        if len(records) < 2 or not _is_calculated(dict(item.provenance), item.origin):
             return set()
         calls: dict[str, str] = {}
         versions = self._connection.execute(
@@ -297,18 +293,23 @@ def _deviation(item: KnowledgeItem, peers: Collection[Peer]) -> float | None:
     return math.sqrt(math.fsum(peer.apart**2 for peer in peers) / len(peers))
 
 
-def _is_calculated(made: Provenance, origin: Origin) -> bool:
+def _is_calculated(made: Mapping[str, Any], origin: Origin) -> bool:
     """Say whether one call gives one answer, however often it is made: a reading of a table does, too."""
-    return bool(made.call_key) and (origin is not Origin.MEASURED or made.tool == POOL)
+    return bool(made.get("call_key")) and (origin is not Origin.MEASURED or made.get("tool") == POOL)
 
 
-def _origin_of(made: Provenance, origin: Origin) -> str:
-    """Return what tells two findings apart: the bytes or the call that they are from, or who said them."""
-    if made.content_hash:
-        return made.content_hash
+def _origin_of(made: Mapping[str, Any], origin: Origin) -> str:
+    """Return what tells two findings apart: the bytes or the call that they are from, or who said them.
+
+    Args:
+        made: the fields of a `Provenance`, which are not checked again.
+        origin: of the finding.
+    """
+    if made.get("content_hash"):
+        return str(made["content_hash"])
     if _is_calculated(made, origin):
-        return made.call_key
-    return canonical_json([made.source, made.method])
+        return str(made["call_key"])
+    return canonical_json([made["source"], made.get("method", "")])
 
 
 def _check_origin(item: KnowledgeItem, known: Mapping[str, Ancestor]) -> None:

@@ -1,14 +1,14 @@
 """Between a campaign and the knowledge base: what an iteration teaches, and what is known already."""
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from novum.core.access import Destination, release, strictest
+from novum.core.access import Destination, open_tiers, release, strictest
+from novum.core.calls import CallStatus
+from novum.core.digest import canonical_json
 from novum.core.events import KnowledgeHead
 from novum.core.forecasts import Forecast
 from novum.core.goals import Goal
-from novum.core.judgement import two_sided
 from novum.core.knowledge import (
     Access,
     DataClass,
@@ -21,19 +21,8 @@ from novum.core.knowledge import (
     item_id,
 )
 from novum.core.quantity import Quantity, UncertaintyKind, canonical_unit
-from novum.core.record import CampaignRecord, ExperimentRecord, mean
-from novum.core.science import (
-    Claim,
-    ClaimStatus,
-    ConfirmedValue,
-    Experiment,
-    Hypothesis,
-    Measurement,
-    Observation,
-    Origin,
-    Outcome,
-    Verdict,
-)
+from novum.core.record import ExperimentRecord, mean
+from novum.core.science import Experiment, Measurement, Observation, Origin, Outcome, Verdict
 from novum.core.spaces import (
     Candidate,
     ChoiceParameter,
@@ -43,15 +32,21 @@ from novum.core.spaces import (
     PoolSpace,
     Space,
 )
-from novum.knowledge_base.agreement import ASSUMED_SPREAD
 from novum.knowledge_base.base import KnowledgeBase
 from novum.workflows.assays import Assay, argument_names
 
 FAILS = "fails"
-"""The relation of an item that tells of a failed experiment."""
+"""The relation of an item that tells of an experiment that cannot succeed: the tool, or a person, said so."""
 
-MEETS_GOAL = "meets_goal"
-"""The relation of an item that holds a finding."""
+UNFINISHED = "unfinished"
+"""The relation of an item that tells of an experiment that was stopped: by a limit, or by what went wrong
+around it. With another limit, or on another day, it may succeed."""
+
+TOOL_VERSION = "tool_version"
+"""The condition that names the version of a tool: what another version gives is another fact."""
+
+_SAID_SO = frozenset({CallStatus.ERROR, CallStatus.BAD_RESULT})
+"""How a call ends that would end so again."""
 
 MAX_RECALLED = 1000
 """Candidates taken over from earlier campaigns; the most recently learned ones."""
@@ -71,48 +66,102 @@ class CampaignKnowledge:
         self._goal = goal
         self._to = to
 
-    def relevant(self, text: str, n: int) -> tuple[str, ...]:
-        """Return the ids of the items nearest to `text`, best first; nothing is loaded for an empty base."""
+    def relevant(self, text: str, n: int) -> tuple[KnowledgeItem, ...]:
+        """Return the items nearest to `text`, best first; nothing is loaded for an empty base."""
         if self._base.items.count() == 0:
             return ()
-        found = [hit.item for hit in self._base.search(text, n)]
-        return tuple(item.id for item in release(found, to=self._to).items)
+        return release((hit.item for hit in self._base.search(text, n)), to=self._to).items
+
+    def withheld(self, subjects: Collection[str], *, to: Destination) -> frozenset[str]:
+        """Return those of `subjects` of which something is known that may not go to a destination."""
+        closed = tuple(tier for tier in Access if tier not in open_tiers(to))
+        if not closed or not subjects:
+            return frozenset()
+        return frozenset(
+            item.subject
+            for status in (ItemStatus.ACTIVE, ItemStatus.STALE)
+            for item in self._base.query(subjects=set(subjects), status=status, access=closed)
+        )
 
     def recall(self, assays: Mapping[str, Assay]) -> tuple[KnowledgeItem, ...]:
         """Return what the goal's own assays measured before in a space of the same kind, and what failed.
 
-        What is out of date becomes stale first. What is stale or taken back is left out, and so is what
-        may not go where the planner is.
+        By the very versions of the tools that measure now. What is out of date becomes stale first. What is
+        stale or taken back is left out, and so is what may not go where the planner is.
         """
         self._base.expire()
-        return self._recall(assays, ItemStatus.ACTIVE)
+        return self._fitting(self._measured(assays, ItemStatus.ACTIVE) + self._failed(assays))
 
     def doubted(self, assays: Mapping[str, Assay]) -> tuple[KnowledgeItem, ...]:
-        """Return what `recall` leaves out because it is stale: to be measured again."""
-        return self._recall(assays, ItemStatus.STALE)
+        """Return what `recall` leaves out and may be measured again.
 
-    def _recall(self, assays: Mapping[str, Assay], status: ItemStatus) -> tuple[KnowledgeItem, ...]:
-        found: list[KnowledgeItem] = []
-        now = self._base.items.now
+        That is what is stale, and what another version of a tool measured where the present one has not: the
+        latest such version alone, since values of several versions are not to be mixed.
+        """
+        stale = self._measured(assays, ItemStatus.STALE)
+        return self._fitting(stale + self._of_other_versions(assays))
+
+    def _measured(self, assays: Mapping[str, Assay], status: ItemStatus) -> list[KnowledgeItem]:
+        return [
+            item
+            for name, assay in assays.items()
+            for item in self._values(name, assay, status)
+            if _measured_by(item) == _present(assay)
+        ]
+
+    def _of_other_versions(self, assays: Mapping[str, Assay]) -> list[KnowledgeItem]:
+        latest: dict[tuple[str, str], list[KnowledgeItem]] = {}
         for name, assay in assays.items():
-            found += self._base.query(
+            found = self._values(name, assay, ItemStatus.ACTIVE)
+            known = {item.subject for item in found if _measured_by(item) == _present(assay)}
+            for item in found:
+                if item.subject in known:
+                    continue
+                group = latest.setdefault((item.subject, name), [])
+                if group and _measured_by(group[0]) != _measured_by(item):
+                    group.clear()
+                group.append(item)
+        return [item for group in latest.values() for item in group]
+
+    def _values(self, name: str, assay: Assay, status: ItemStatus) -> list[KnowledgeItem]:
+        """Return the values of a property by an assay, by any version of its tool, as they were recorded."""
+        wanted = canonical_json(_unversioned(conditions_of(assay, self._goal.space)))
+        return [
+            item
+            for conditions in self._base.items.conditions(name)
+            if canonical_json(_unversioned(conditions)) == wanted
+            for item in self._base.query(
                 relation=name,
-                conditions=conditions_of(assay, self._goal.space),
+                conditions=conditions,
                 negative=False,
                 has_value=True,
                 status=status,
-                valid_at=now,
+                valid_at=self._base.items.now,
             )
-        for tool in dict.fromkeys(a.tool.name for a in assays.values() if a.tool):
-            found += self._base.query(relation=FAILS, conditions={"tool": tool}, status=status, valid_at=now)
-        found = list(release(found, to=self._to).items)
+        ]
+
+    def _failed(self, assays: Mapping[str, Assay]) -> list[KnowledgeItem]:
+        tools = {a.tool.name: a.tool.version for a in assays.values() if a.tool}
+        return [
+            item
+            for tool, version in tools.items()
+            for item in self._base.query(
+                relation=FAILS,
+                conditions={"tool": tool, TOOL_VERSION: version},
+                valid_at=self._base.items.now,
+            )
+        ]
+
+    def _fitting(self, found: Sequence[KnowledgeItem]) -> tuple[KnowledgeItem, ...]:
+        """Return the items that may go where the planner is, and are about what the space is made of."""
+        known = release(list(found), to=self._to).items
         space = self._goal.space
         names = set(space.rows[0].arguments if isinstance(space, PoolSpace) else argument_names(space))
-        known = tuple(item for item in found if names <= set(item.arguments))
+        fitting = tuple(item for item in known if names <= set(item.arguments))
         if isinstance(space, PoolSpace):  # another table of that name has other rows
             rows = {row.id: row.arguments for row in space.rows}
-            known = tuple(item for item in known if rows.get(item.subject) == item.arguments)
-        return known
+            fitting = tuple(item for item in fitting if rows.get(item.subject) == item.arguments)
+        return fitting
 
     def record(self, items: Iterable[KnowledgeItem]) -> tuple[str, ...]:
         """Store what was just found durably; return the ids.
@@ -161,7 +210,7 @@ def items_of(
             _value_item(
                 m,
                 entry.experiment,
-                {**conditions_of(assays[m.property], space), **_asked(m, entry.experiment)},
+                _conditions(m, entry, assays[m.property], space),
                 campaign,
                 space,
                 judged.get((m.experiment, m.property)),
@@ -172,76 +221,6 @@ def items_of(
         if entry.finished and entry.failed:
             items.append(_failure_item(entry, campaign, domain_of(space)))
     return items
-
-
-def items_of_claims(
-    record: CampaignRecord, measured: Iterable[KnowledgeItem], *, campaign: str
-) -> list[KnowledgeItem]:
-    """Return the campaign's findings as items of the level *insight*.
-
-    Args:
-        record: the campaign.
-        measured: what its experiments taught, as `items_of` returns it: what the findings rest on.
-        campaign: its id.
-    """
-    domain = domain_of(record.goal.space)
-    taught: dict[str, list[str]] = {}
-    origins: dict[str, Origin] = {}
-    for item in measured:
-        origins[item.id] = item.origin
-        for link in item.evidence:
-            taught.setdefault(link.target, []).append(item.id)
-    return [
-        _claim_item(claim, str(record.goal), campaign, domain, taught, origins)
-        for claim in record.claims.values()
-    ]
-
-
-def forecasts_of_verdicts(
-    verdicts: Iterable[Verdict], hypotheses: Mapping[str, Hypothesis], *, campaign: str
-) -> list[Forecast]:
-    """Return how the predictions of whoever made them have held; what was not decided teaches nothing."""
-    return [
-        Forecast(
-            source=hypotheses[v.hypothesis].source,
-            key=f"{campaign}/{v.experiment}/{v.property}",
-            held=v.outcome is Outcome.SUPPORTED,
-            probability=next(
-                p.rule.level
-                for p in hypotheses[v.hypothesis].predictions
-                if (p.property, p.tool) == (v.property, v.tool)
-            ),
-            statistic=v.statistic,
-        )
-        for v in verdicts
-        if v.outcome in (Outcome.SUPPORTED, Outcome.REFUTED)
-    ]
-
-
-def forecasts_of_claims(
-    claims: Iterable[Claim], assays: Mapping[str, Assay], *, campaign: str
-) -> list[Forecast]:
-    """Return whether what each method measured has held when another one checked it.
-
-    It has where the two values agree within the central interval of their difference at `LEVEL`.
-    """
-    checked = (
-        (f"{campaign}/{claim.id}/{value.property}", value)
-        for claim in claims
-        for value in claim.values
-        if value.independent and value.confirmed is not None and value.property in assays
-    )
-    return [_forecast(assays[value.property].method, key, value) for key, value in checked]
-
-
-def _forecast(method: str, key: str, value: ConfirmedValue) -> Forecast:
-    assert value.confirmed is not None
-    winning, confirmed = value.winning, value.confirmed.to(value.winning.unit)
-    spreads = [abs(q.value) * ASSUMED_SPREAD if q.std is None else q.std for q in (winning, confirmed)]
-    spread, apart = math.hypot(*spreads), confirmed.value - winning.value
-    z = apart / spread if spread else 0.0 if apart == 0 else math.inf
-    stated = winning.std is not None and spread > 0
-    return Forecast(source=method, key=key, held=abs(z) <= two_sided(), statistic=z if stated else None)
 
 
 def recalled_observations(
@@ -287,11 +266,13 @@ def domain_of(space: Space) -> str:
 
 
 def conditions_of(assay: Assay, space: Space) -> dict[str, Any]:
-    """Return the conditions under which an assay's values hold: the tool, its options, and the space.
+    """Return the conditions under which an assay's values hold: tool, version, options, and the space.
 
     A molecule or a crystal means the same everywhere; a row of a table and a setting of parameters do not.
     """
     conditions = {"tool": assay.tool.name if assay.tool else assay.source, **assay.objective.options}
+    if assay.tool:
+        conditions[TOOL_VERSION] = assay.tool.version
     if isinstance(space, PoolSpace):
         conditions["pool"] = space.source
     elif isinstance(space, ParameterSpace):
@@ -302,12 +283,27 @@ def conditions_of(assay: Assay, space: Space) -> dict[str, Any]:
     return conditions
 
 
-def _asked(m: Measurement, experiment: Experiment) -> dict[str, Any]:
-    """Return the tool that measured, and the options that it was called with."""
+def _conditions(m: Measurement, entry: ExperimentRecord, assay: Assay, space: Space) -> dict[str, Any]:
+    """Return the conditions of a measurement: those of the assay, by the tool and options that were used."""
+    experiment, version = entry.experiment, _version(m, entry)
     call = next((c for c in experiment.calls if c.tool == m.tool), None)
     own = {*experiment.candidate.arguments, "smiles"}
     options = {} if call is None else {k: v for k, v in call.arguments.items() if k not in own}
-    return {"tool": m.tool, **options}
+    used = {"tool": m.tool, **({TOOL_VERSION: version} if version else {})}
+    return {**_unversioned(conditions_of(assay, space)), **options, **used}
+
+
+def _unversioned(conditions: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in conditions.items() if name != TOOL_VERSION}
+
+
+def _measured_by(item: KnowledgeItem) -> str:
+    """Return the version of the tool that gave an item; older items name it in their provenance only."""
+    return str(item.conditions.get(TOOL_VERSION, item.provenance.tool_version))
+
+
+def _present(assay: Assay) -> str:
+    return assay.tool.version if assay.tool else ""
 
 
 def _version(m: Measurement, entry: ExperimentRecord) -> str:
@@ -368,74 +364,29 @@ def _value_item(
 def _failure_item(entry: ExperimentRecord, campaign: str, domain: str) -> KnowledgeItem:
     candidate = entry.experiment.candidate
     broken = next((r for r in entry.results if not r.ok), None)
-    tool = broken.call.tool if broken else ""
-    conditions = {"tool": tool or "person"}
-    text = f"{candidate.label}: the experiment failed: {entry.failed}"
+    tool, version = (broken.call.tool, broken.tool_version) if broken else ("", "")
+    conditions = {"tool": tool or "person", **({TOOL_VERSION: version} if version else {})}
+    lasting = broken is None or broken.status in _SAID_SO
+    relation = FAILS if lasting else UNFINISHED
+    said = "failed" if lasting else "did not come to its end"
+    text = f"{candidate.label}: the experiment {said}: {entry.failed}"
     return KnowledgeItem(
         id=item_id(
-            subject=candidate.id, relation=FAILS, conditions=conditions, method=tool, value=None, text=text
+            subject=candidate.id, relation=relation, conditions=conditions, method=tool, value=None, text=text
         ),
         level=Level.FACTUAL,
         domain=domain,
         subject=candidate.id,
         subject_label=candidate.label,
-        relation=FAILS,
+        relation=relation,
         conditions=conditions,
         text=text,
         arguments=candidate.arguments,
         evidence=(
             Evidence(target=f"ledger:{campaign}/{entry.experiment.id}", role=EvidenceRole.MEASURED_BY),
         ),
-        provenance=Provenance(source=f"campaign {campaign}", campaign=campaign, tool=tool),
+        provenance=Provenance(
+            source=f"campaign {campaign}", campaign=campaign, tool=tool, tool_version=version
+        ),
         negative=True,
-    )
-
-
-def _claim_item(
-    claim: Claim,
-    goal: str,
-    campaign: str,
-    domain: str,
-    taught: Mapping[str, Sequence[str]],
-    origins: Mapping[str, Origin],
-) -> KnowledgeItem:
-    conditions = {"goal": goal}
-    records = (f"ledger:{campaign}/{name}" for name in claim.evidence)
-    targets = dict.fromkeys(target for record in records for target in taught.get(record, [record]))
-    negative = claim.status in (ClaimStatus.NOT_CONFIRMED, ClaimStatus.SHORT)
-    return KnowledgeItem(
-        id=item_id(
-            subject=claim.candidate.id,
-            relation=MEETS_GOAL,
-            conditions=conditions,
-            method="sealed confirmation",
-            value=None,
-            text=claim.statement,
-        ),
-        level=Level.INSIGHT,
-        domain=domain,
-        subject=claim.candidate.id,
-        subject_label=claim.candidate.label,
-        relation=MEETS_GOAL,
-        conditions=conditions,
-        text=claim.statement,
-        arguments=claim.candidate.arguments,
-        # By the items that the experiments gave, so that retracting one of these is felt here. What shows
-        # that a candidate falls short supports an item that says so.
-        evidence=tuple(
-            Evidence(
-                target=target,
-                role=EvidenceRole.SUPPORTS,
-                weight=0.0 if claim.status is ClaimStatus.UNCONFIRMED else 1.0,
-            )
-            for target in targets
-        ),
-        provenance=Provenance(source=f"campaign {campaign}", campaign=campaign, method="sealed confirmation"),
-        # Only as real as the least real of what it rests on.
-        origin=max(
-            (origins.get(t, Origin.SIMULATED) for t in targets),
-            key=list(Origin).index,
-            default=Origin.SIMULATED,
-        ),
-        negative=negative,
     )

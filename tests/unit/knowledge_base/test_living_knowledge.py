@@ -369,9 +369,11 @@ def test_s12_a_failure_is_kept_and_the_planner_does_not_repeat_it(kb: KnowledgeB
     rows = tuple(Candidate(id=x, label=f"x={x}", arguments={"x": float(x)}) for x in "123")
     space = PoolSpace(rows=rows, features=("x",))
     call = ToolCall(tool="oven", arguments={"x": 1.0})
-    result = ToolResult(call=call, key="0" * 64, status=CallStatus.TIMEOUT, message="it never ended")
+    result = ToolResult(
+        call=call, key="0" * 64, status=CallStatus.ERROR, message="it burned", tool_version="1"
+    )
     experiment = Experiment(id="E001", hypothesis="H001", candidate=rows[0], calls=(call,))
-    entry = ExperimentRecord(experiment, 0, finished=True, failed="it never ended", results=(result,))
+    entry = ExperimentRecord(experiment, 0, finished=True, failed="it burned", results=(result,))
     height = PropertySpec(name="height", unit="m", description="how far it rises", low=0, high=9)
     tool = ToolSpec(
         name="oven",

@@ -12,10 +12,12 @@ from conftest import novum_command
 from fake_engine import put_engine
 from tiny_model import free_port
 
+from novum.agents.models import reach
 from novum.agents.models.engines.served import ServedModels
 from novum.cli.model import starting
 from novum.cli.model.settings_file import put_model
 from novum.core.errors import SettingsError
+from novum.core.model_entry import is_loopback
 
 HERE = "http://127.0.0.1:9/v1"
 FILE = """\
@@ -134,7 +136,12 @@ def test_a_name_that_is_not_there_offers_the_nearest():
         assert (ended.code, "did you mean 'intern'?" in ended.err) == (2, True)
 
 
-def test_a_remote_server_is_marked():
+def test_a_remote_server_is_marked(monkeypatch):
+    asked = reach.reach
+    nobody = reach.Reached(reach.State.SILENT)  # so that no name is looked up
+    monkeypatch.setattr(
+        reach, "reach", lambda url, **more: asked(url, **more) if is_loopback(url) else nobody
+    )
     assert "a remote server" in model("add", "far", "https://llm.example.invalid/v1", "--model", "m").err
     assert "on this machine" in model("add", "near", HERE, "--model", "m").err
     listed = {m["name"]: m for m in model("list", "--json").json["models"]}

@@ -91,19 +91,18 @@ def print_launch(launch: "Launch", *, json: bool) -> None:
     if json:
         write_json(to_document(launch))
         return
-    commands = (*launch.before, *launch.server)
-    nodes = sorted({command.node for command in commands})
-    for node in nodes:
-        if len(nodes) > 1:
-            show(render.text(f"# node {node}"))
+    several = len({command.node for command in (*launch.before, *launch.server)}) > 1
+    for when, commands in (
+        ("", launch.before),
+        (", once the others have joined" if launch.before else "", launch.server),
+        (", once it answers", launch.after),
+    ):
         for command in commands:
-            if command.node == node:
-                sys.stdout.write(command.line + "\n")
-    for command in launch.after:
-        show(render.text("# once it answers"))
-        sys.stdout.write(command.line + "\n")
+            if several or command in launch.after:
+                show(render.text(f"# node {command.node}{when}" if several else f"#{when[1:]}"))
+            sys.stdout.write(command.line + "\n")
+            sys.stdout.flush()
     notes = [*launch.notes, f"downloads {launch.downloads}"] if launch.downloads else [*launch.notes]
-    sys.stdout.flush()
     for note in (*notes, f"answers at {launch.base_url} as {launch.served_as}"):
         err().print(render.line("note: ", note))
 

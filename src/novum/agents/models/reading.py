@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import dataclass
 from typing import Any
 
 from novum.core.errors import ModelReplyError
@@ -10,6 +11,7 @@ MAX_DEPTH = 64
 """Nesting beyond this is no answer."""
 
 MAX_CHARACTERS = 400_000
+_MOST_PIECES = 100
 
 
 def load_strict(text: str) -> Any:
@@ -42,54 +44,80 @@ def load_tolerant(text: str, *, cut: bool = False) -> Any:
     """
     if len(text) > MAX_CHARACTERS:
         raise ModelReplyError(f"{len(text)} characters are no answer to read JSON from", kind="malformed")
-    try:
-        return load_strict(text)
-    except ModelReplyError:
-        pass
-    whole = _first_whole(text)
-    if whole is not None:
-        return whole
+    pieces = _pieces(text)
+    if not pieces:
+        raise ModelReplyError("there is no JSON in it", kind="malformed")
+    objects = [piece for piece in pieces if text[piece.start] == "{"]
+    best = max(objects or pieces, key=lambda piece: piece.end - piece.start)
+    if best.is_whole:
+        return sound(best.value)
     if cut:
         raise ModelReplyError("the reply was cut before its JSON was whole", kind="cut")
-    if "{" not in text and "[" not in text:
-        raise ModelReplyError("there is no JSON in it", kind="malformed")
-    from json_repair import repair_json
-
-    start = min(i for i in (text.find("{"), text.find("[")) if i >= 0)
-    try:
-        value: Any = repair_json(text[start:], return_objects=True, skip_json_loads=True)
-    except (ValueError, RecursionError, IndexError, TypeError) as error:
-        raise ModelReplyError(f"JSON that cannot be mended: {_short(error)}", kind="malformed") from error
-    if isinstance(value, list) and any(isinstance(v, dict) for v in value) and text[start] == "{":
-        value = max((v for v in value if isinstance(v, dict)), key=len)  # several values in a row
-    if not isinstance(value, dict | list) or (not value and text[start:].strip() not in ("{}", "[]")):
-        raise ModelReplyError("JSON that cannot be mended", kind="malformed")
-    return sound(value)
+    return sound(_mended(text[best.start : best.end]))
 
 
-def _first_whole(text: str) -> Any:
-    """Return the longest object or list in `text` that is JSON as it stands, or None."""
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    start: int
+    end: int
+    is_whole: bool
+    value: Any = None
+
+
+def _pieces(text: str) -> list[_Piece]:
+    """Return the outermost objects and lists in a text, those that are broken too.
+
+    A bracket in prose is none: what begins with ``[`` and cannot be read counts only at the very beginning.
+    """
     decoder = json.JSONDecoder()
-    found: tuple[int, Any] | None = None
-    at, tried = 0, 0
-    while tried < 200 and (at := _next_bracket(text, at)) >= 0:
-        tried += 1
+    pieces: list[_Piece] = []
+    first = len(text) - len(text.lstrip())
+    at = 0
+    while len(pieces) < _MOST_PIECES and (at := _next_bracket(text, at)) >= 0:
         try:
             value, end = decoder.raw_decode(text, at)
+            pieces.append(_Piece(at, end, True, value))
         except (ValueError, RecursionError):
-            at += 1
-            continue
-        if isinstance(value, dict) and (found is None or end - at > found[0]):
-            found = (end - at, value)
-        elif found is None and isinstance(value, list) and value:
-            found = (0, value)
+            if text[at] == "[" and at != first:
+                at += 1
+                continue
+            end = _matching(text, at)
+            pieces.append(_Piece(at, end, False))
         at = end
-    if found is None:
-        return None
+    return [piece for piece in pieces if not piece.is_whole or piece.value or len(pieces) == 1]
+
+
+def _matching(text: str, start: int) -> int:
+    """Return the place after the bracket that closes the one at `start`, or the end of the text."""
+    depth, quoted, escaped = 0, False, False
+    for i in range(start, len(text)):
+        c = text[i]
+        if quoted:
+            quoted = c != '"' or escaped
+            escaped = c == "\\" and not escaped
+        elif c == '"':
+            quoted = True
+        elif c in "{[":
+            depth += 1
+        elif c in "}]":
+            depth -= 1
+            if depth == 0:
+                return i + 1
+    return len(text)
+
+
+def _mended(text: str) -> Any:
+    from json_repair import repair_json
+
     try:
-        return sound(found[1])
-    except ModelReplyError:
-        return None
+        value: Any = repair_json(text, return_objects=True, skip_json_loads=True)
+    except (ValueError, RecursionError, IndexError, TypeError) as error:
+        raise ModelReplyError(f"JSON that cannot be mended: {_short(error)}", kind="malformed") from error
+    if text[0] == "{" and isinstance(value, list):
+        value = max((one for one in value if isinstance(one, dict)), key=len, default=None)
+    if not isinstance(value, dict | list) or not value:
+        raise ModelReplyError("JSON that cannot be mended", kind="malformed")
+    return value
 
 
 def _next_bracket(text: str, start: int) -> int:

@@ -22,6 +22,7 @@ from novum.agents.models.exchanges import RecordedModel
 from novum.agents.models.recalled import AsItWas
 from novum.core.access import Destination
 from novum.core.calls import ToolSpec
+from novum.core.conversation import Exchange
 from novum.core.errors import NotFoundError, UsageError
 from novum.core.events import CampaignStarted, Exchanged, Interrupted, ModelUsed, Resumed
 from novum.core.goals import Goal
@@ -208,6 +209,12 @@ class Discovery:
             return self._planners(started.planner)
         planner = self._planners(started.planner, model=started.model.name)
         assert isinstance(planner, ModelPlanner)
+
+        def keep(exchange: Exchange) -> None:
+            event = Exchanged(exchange=exchange)
+            if self._ledger.append(campaign, event):
+                record.apply(event)
+
         return planner.asking(
             RecordedModel(
                 AsItWas(
@@ -215,8 +222,8 @@ class Discovery:
                     card=Card.model_validate(started.model.card),
                     destination=Destination.REMOTE_MODEL if started.model.remote else Destination.LOCAL,
                 ),
-                known=record.exchanges.values(),
-                keep=lambda exchange: self._ledger.append(campaign, Exchanged(exchange=exchange)),
+                known=tuple(record.exchanges.values()),
+                keep=keep,
             )
         )
 

@@ -240,10 +240,9 @@ def is_resting(deliberations: Mapping[int, Deliberation], iteration: int, patien
             in_vain.append(number)
     if len(in_vain) < patience.failures:
         return ""
-    following = in_vain[0] + patience.rest
-    if iteration >= following:
+    if iteration >= in_vain[0] + patience.rest:
         return ""
-    return f"it failed {len(in_vain)} times in a row and is asked again in iteration {following}"
+    return f"it failed {len(in_vain)} times in a row and is asked every {patience.rest} iterations only"
 
 
 def _told(results: Sequence[ToolResult]) -> str:

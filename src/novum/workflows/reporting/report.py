@@ -311,6 +311,59 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceRow:
+    """What one source of hypotheses gave."""
+
+    source: str
+    proposed: int
+    ran: int
+    failed: int
+    held: int
+    refuted: int
+    undecided: int
+    best: str
+    """Values of its best candidate; empty where none was measured completely."""
+    best_label: str
+    best_cites: tuple[str, ...]
+    reward: str | None
+    """Where it stood when the last batch was divided, from 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRow:
+    """What became of asking the model in one iteration."""
+
+    iteration: int
+    turn: str
+    slots: tuple[tuple[str, int], ...]
+    filled: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A sentence that a model wrote, with what code finds wrong with it."""
+
+    text: str
+    cites: tuple[str, ...]
+    marks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSection:
+    """What the model did, and what the optimiser would have done."""
+
+    model: str
+    remote: bool
+    sentences: tuple[Sentence, ...]
+    rows: tuple[SourceRow, ...]
+    turns: tuple[TurnRow, ...]
+    analysis: tuple[Remark, ...]
+    silence: str
+    """Why the model wrote nothing; empty where it did, or was not asked."""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """A whole report."""
 
@@ -349,6 +402,8 @@ class Report:
     recall: Recall
     spending: Spending
     iterations: tuple[IterationRow, ...]
+    model: ModelSection | None
+    """None where the planner asks no model."""
     control: ControlArm | None
     interruptions: int
     resumptions: int

@@ -20,6 +20,7 @@ def sentences_of(report: Report) -> list[Sentence]:
         *(sentence for f in report.findings for sentence in f.sentences),
         *report.nearest,
         *report.recall.best,
+        *(report.model.sentences if report.model else ()),
         *(report.control.sentences if report.control else ()),
     ]
 

@@ -20,6 +20,7 @@ from novum.workflows.reporting.findings import (
     recalled_best,
 )
 from novum.workflows.reporting.progress import axis_of, is_met, progress
+from novum.workflows.reporting.proposers import model_section
 from novum.workflows.reporting.reading import (
     Reading,
     find_smiles,
@@ -109,6 +110,7 @@ def build_report(
         recall=_recall(reading),
         spending=_spending(reading),
         iterations=_iterations(reading),
+        model=model_section(reading),
         control=control_of(reading, control) if control is not None else None,
         interruptions=record.interruptions,
         resumptions=record.resumptions,

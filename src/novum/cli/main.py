@@ -35,6 +35,7 @@ COMMANDS: dict[str, Entry] = {
     "tell": Entry("laboratory", "Laboratory", "Give a campaign the results that it waits for."),
     "kb": Entry("kb", "Knowledge and tools", "Search, read, correct and exchange the knowledge base."),
     "tools": Entry("tools", "Knowledge and tools", "List, describe, call, write and check the tools."),
+    "mcp": Entry("mcp", "Knowledge and tools", "Offer tools, campaigns and knowledge to MCP clients."),
     "sandbox": Entry("sandbox", "Setting up", "Say what isolation is enforced here, and try to break it."),
     "model": Entry(
         "model", "Setting up", "Serve language models, make them known, and try what they can do."

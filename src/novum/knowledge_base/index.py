@@ -386,12 +386,11 @@ class Reader:
         order, ordered = self._parts.by_row()
         wanted = np.fromiter(rows, dtype=np.int64, count=len(rows))
         starts = np.searchsorted(ordered, wanted, side="left")
-        stops = np.searchsorted(ordered, wanted, side="right")
-        return [
-            (int(self._parts.positions[order[i]]), int(row))
-            for row, start, stop in zip(wanted, starts, stops, strict=True)
-            for i in range(start, stop)
-        ]
+        counts = np.searchsorted(ordered, wanted, side="right") - starts
+        # The places from each start on, one after the other.
+        places = np.arange(counts.sum()) + np.repeat(starts - np.cumsum(counts) + counts, counts)
+        positions = self._parts.positions[order[places]]
+        return list(zip(positions.tolist(), np.repeat(wanted, counts).tolist(), strict=True))
 
     def compare(self, vector: Floats, n: int, among: Rows | None = None) -> Compared:
         """Return how similar rows are to a vector: all of them, or at least the `n` nearest.

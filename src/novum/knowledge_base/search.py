@@ -14,8 +14,8 @@ from novum.knowledge_base.items import Items
 from novum.knowledge_base.vector_file import Compared, Floats, Rows
 
 SELECTIVE = 5_000
-"""Versions up to which filters are applied before the search: only these are compared, one by one. What
-passes more is searched first and filtered afterwards."""
+"""Versions, as far as can be guessed, up to which filters are applied before the search: only these are
+compared, one by one. What passes more is searched first and filtered afterwards."""
 
 MEANING = 0.7
 """Weight of likeness in the relevance; the words have the rest."""
@@ -25,6 +25,9 @@ CONFIDENCE = 0.2
 
 QUALITY = 0.1
 """What quality adds to a score."""
+
+_SAMPLE = 400
+"""Versions that are looked at to guess which share passes the filters."""
 
 _DEPTH = 8
 """How many times more candidates are ranked than are wanted."""
@@ -64,8 +67,8 @@ class _Query:
     text: str
     vector: Floats
     n: int
-    filtered: bool
-    """Whether filters are set that may let few pass."""
+    share: float
+    """Share of all versions that passes the filters, roughly; above 0."""
 
 
 def rank(similarity: float, words: float, confidence: float, quality: float) -> float:
@@ -129,8 +132,13 @@ class Search:
             unusual.add("status")
 
         def ask(reader: Reader) -> list[tuple[_Candidate, float, float, How]]:
-            few = self._passing(reader, condition, SELECTIVE) if unusual else None
-            return self._answer(reader, _Query(text, vector, n, bool(unusual)), condition, few)
+            few, share = None, 1.0
+            if unusual:
+                share = self._share(condition)
+                if share * self._items.last_position <= SELECTIVE:
+                    few = self._passing(reader, condition, 2 * SELECTIVE)
+                    share = share if few is None else 1.0
+            return self._answer(reader, _Query(text, vector, n, share), condition, few)
 
         found = []
         for candidate, similarity, score, how in self._index.ask(ask):
@@ -148,12 +156,23 @@ class Search:
             return None
         return reader.rows_of([entry[0] for entry in found])
 
+    def _share(self, condition: Where) -> float:
+        """Guess which share of all versions passes, from some that are drawn, the same ones each time."""
+        last = self._items.last_position
+        drawn = set(np.random.default_rng(0).integers(1, last + 1, _SAMPLE).tolist()) if last else {0}
+        [(n_passing,)] = self._items.database.rows(
+            "SELECT count(*) FROM items "  # noqa: S608 constants
+            f"WHERE items.seq IN (SELECT value FROM json_each(?)) AND {condition.sql}",
+            [canonical_json(sorted(drawn)), *condition.values],
+        )
+        return max(int(n_passing), 1) / len(drawn)
+
     def _answer(
         self, reader: Reader, query: "_Query", condition: Where, few: Rows | None
     ) -> list[tuple[_Candidate, float, float, How]]:
         depth = _DEPTH * max(query.n, 8)
-        # Without unusual filters nearly all pass.
-        wanted = 3 * depth if query.filtered else depth + depth // 4
+        # A little more than should be enough, so that it need not be done twice.
+        wanted = int(depth * (1.25 if query.share == 1.0 else 1.5 / query.share))
         compared: Compared | None = None
         while True:
             if compared is None or len(compared) < wanted:

@@ -185,7 +185,7 @@ class Workspace:
         """Runs campaigns."""
         from novum.core.access import Destination
         from novum.workflows.discovery import Discovery
-        from novum.workflows.executors import LocalExecutor
+        from novum.workflows.executors import open_executor
         from novum.workflows.learning import CampaignKnowledge
 
         return Discovery(
@@ -193,8 +193,11 @@ class Workspace:
             knowledge=lambda goal: CampaignKnowledge(self.knowledge, goal, to=Destination.LOCAL),
             registry=self.registry,
             planners=self.open_planner,
-            executor=LocalExecutor(
-                self.runner, workers=self.settings.workers, cancel=lambda: self.sandbox.close()
+            executor=open_executor(
+                self.settings.executor,
+                self.runner,
+                workers=self.settings.workers,
+                cancel=lambda: self.sandbox.close(),
             ),
             checkpoints=self.root / "checkpoints.sqlite3",
             describe=self.describe,

@@ -64,6 +64,8 @@ class Settings(BaseSettings):
     """Name of the model that is used when none is named."""
     models: dict[str, ModelEntry] = {}
     """Language models by name; 'novum model' writes them."""
+    executor: str = "local"
+    """Where experiments run: local, or what an installed package offers as novum.executors."""
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=256)
     """Experiments that run at the same time on this machine."""
 

@@ -11,13 +11,14 @@ from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from threading import Lock
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from novum.core.digest import digest
 from novum.core.errors import MissingExtraError, StoreError, UsageError
+from novum.core.extensions import extension_names, open_extension
 from novum.knowledge_base.bert import Bert
 
 Vectors = npt.NDArray[np.float32]
@@ -257,11 +258,13 @@ def open_embedder(name: str = "auto") -> Embedder:
 
     Args:
         name: "minilm"; "hashing"; "auto" for MiniLM where its package is installed and hashing with a
-            remark in its description where not; or the path of a sentence-transformers directory.
+            remark in its description where not; what a package offers as ``novum.embedders``; or the path
+            of a sentence-transformers directory.
 
     Raises:
         MissingExtraError: MiniLM was asked for by name and is not installed.
         UsageError: no such embedder.
+        ExtensionError: a package offers it, and it cannot be loaded.
     """
     match name:
         case "auto":
@@ -270,9 +273,13 @@ def open_embedder(name: str = "auto") -> Embedder:
             return MiniLMEmbedder()
         case "hashing":
             return HashingEmbedder()
+    offered = open_extension("embedder", name)
+    if offered is not None:
+        return cast(Embedder, offered)
     if not Path(name).expanduser().is_dir():
+        more = "".join(f"{other!r}, " for other in extension_names("embedder"))
         raise UsageError(
-            f"unknown embedder {name!r}: expected 'auto', 'minilm', 'hashing' or the path of a "
+            f"unknown embedder {name!r}: expected 'auto', 'minilm', 'hashing', {more}or the path of a "
             f"sentence-transformers directory. Models are not downloaded"
         )
     return DirectoryEmbedder(Path(name))

@@ -3,10 +3,11 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Protocol
+from typing import Protocol, cast
 
 from novum.core.calls import CallStatus, ToolCall, ToolResult
-from novum.core.errors import EvidenceError, InfrastructureError, ToolArgumentError
+from novum.core.errors import EvidenceError, InfrastructureError, ToolArgumentError, UsageError
+from novum.core.extensions import extension_names, open_extension
 from novum.core.science import Experiment
 from novum.tools.runner import Runner
 
@@ -92,6 +93,28 @@ class LocalExecutor:
         except ToolArgumentError as error:
             key = call.key(version="", code_hash="")
             return ToolResult(call=call, key=key, status=CallStatus.ERROR, message=str(error))
+
+
+def open_executor(name: str, runner: Runner, *, workers: int, cancel: Callable[[], None]) -> Executor:
+    """Return where experiments run.
+
+    Args:
+        name: ``local``, or what a package offers as ``novum.executors``; its factory gets the rest.
+        runner: runs one call.
+        workers: experiments at the same time.
+        cancel: ends every running call at once.
+
+    Raises:
+        UsageError: there is none of that name.
+        ExtensionError: a package offers it, and it cannot be loaded.
+    """
+    if name == "local":
+        return LocalExecutor(runner, workers=workers, cancel=cancel)
+    offered = open_extension("executor", name, runner, workers=workers, cancel=cancel)
+    if offered is None:
+        known = ", ".join(map(repr, ("local", *extension_names("executor"))))
+        raise UsageError(f"unknown executor {name!r}; there are {known}")
+    return cast(Executor, offered)
 
 
 class RecordedExecutor:

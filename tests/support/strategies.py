@@ -68,6 +68,7 @@ from novum.core.spaces import (
     Candidate,
     ChoiceParameter,
     ContinuousParameter,
+    CrystalSpace,
     IntegerParameter,
     LinearConstraint,
     MoleculeSpace,
@@ -169,6 +170,16 @@ molecule_spaces = st.builds(
     alerts=st.booleans(),
 )
 
+crystal_spaces = st.builds(
+    CrystalSpace,
+    elements=st.lists(
+        st.sampled_from(["Al", "Cu", "Ni", "O", "Pt"]), min_size=2, max_size=4, unique=True
+    ).map(tuple),
+    prototypes=st.sampled_from([(), ("B2",), ("L1_2", "B1")]),
+    max_atoms=st.integers(8, 20),
+    charge_balanced=st.booleans(),
+)
+
 
 @st.composite
 def pool_spaces(draw) -> PoolSpace:
@@ -205,7 +216,7 @@ def parameter_spaces(draw) -> ParameterSpace:
     return ParameterSpace(parameters=found, constraints=constraints)
 
 
-spaces = molecule_spaces | pool_spaces() | parameter_spaces()
+spaces = molecule_spaces | crystal_spaces | pool_spaces() | parameter_spaces()
 budgets = st.builds(
     Budget, experiments=st.integers(1, 500), batch=st.integers(1, 20), seconds=maybe(positive)
 )

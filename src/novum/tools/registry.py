@@ -22,13 +22,23 @@ BUILT_IN: Mapping[str, str] = {
     "chemistry.descriptors": "novum.tools.chemistry.descriptors:descriptors",
     "chemistry.dft": "novum.tools.chemistry.dft:dft",
     "chemistry.xtb": "novum.tools.chemistry.xtb:xtb",
+    "materials.describe": "novum.tools.materials.describing:describe",
     "materials.diffusion": "novum.tools.materials.diffusion:diffusion",
     "materials.elasticity": "novum.tools.materials.elasticity:elasticity",
     "materials.equation_of_state": "novum.tools.materials.compression:equation_of_state",
+    "materials.hull": "novum.tools.materials.phase_diagrams:hull",
+    "materials.match": "novum.tools.materials.describing:match",
+    "materials.order": "novum.tools.materials.transforming:order",
     "materials.phonons": "novum.tools.materials.vibrations:phonons",
+    "materials.plausibility": "novum.tools.materials.phase_diagrams:plausibility",
+    "materials.prototypes": "novum.tools.materials.enumeration:prototypes",
     "materials.relax": "novum.tools.materials.relaxing:relaxing",
     "materials.stability": "novum.tools.materials.stability:stability",
     "materials.stability_r2scan": "novum.tools.materials.stability:stability_r2scan",
+    "materials.substitute": "novum.tools.materials.transforming:substitute",
+    "materials.supercell": "novum.tools.materials.transforming:supercell",
+    "materials.surface": "novum.tools.materials.transforming:surface",
+    "materials.xrd": "novum.tools.materials.diffraction:xrd",
 }
 """The tools that are there even where the installed metadata is older than the code."""
 

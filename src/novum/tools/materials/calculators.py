@@ -123,12 +123,14 @@ def _own(family: Family, path: str) -> "Calculator":
 
 
 def _open_chgnet(path: str) -> "Calculator":
+    from pickle import UnpicklingError
+
     from chgnet.model import CHGNet
 
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             return _chgnet_calculator(CHGNet.from_file(path).eval())
-    except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError) as error:
+    except (OSError, RuntimeError, KeyError, TypeError, ValueError, EOFError, UnpicklingError) as error:
         raise ToolFailedError(f"{path!r} is no CHGNet checkpoint: {error}") from error
 
 

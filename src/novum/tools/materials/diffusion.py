@@ -63,6 +63,7 @@ def diffusion(
     duration: Annotated[float, Unit("ps"), Field(gt=0, le=100)] = 2.0,
     time_step: Annotated[float, Unit("fs"), Field(ge=0.1, le=5)] = 2.0,
     repeats: tuple[int, int, int] = (1, 1, 1),
+    relaxed: bool = True,
     calculator: CalculatorName = "chgnet",
     family: Family = "chgnet",
     checkpoint: str = "",
@@ -76,12 +77,13 @@ def diffusion(
     slopes of four parts of the run. Small cells and picoseconds give orders of magnitude.
 
     Args:
-        structure: the crystal, as CIF, POSCAR or extended XYZ; its cell is relaxed first.
+        structure: the crystal, as CIF, POSCAR or extended XYZ.
         element: whose atoms are followed.
         temperature: of the thermostat.
         duration: of the run after equilibration.
         time_step: of the integration.
         repeats: how often the cell is repeated along its edges.
+        relaxed: whether atoms and cell are relaxed first; otherwise the run has the volume as given.
         calculator: the energy surface.
         family: the architecture of the weights, where the calculator is "checkpoint".
         checkpoint: path of the weights as the sandbox sees it, where the calculator is "checkpoint".
@@ -91,6 +93,7 @@ def diffusion(
         Einstein's relation; Langevin thermostat as ASE has it: doi:10.1088/1361-648X/aa680e.
     """
     from ase import units
+    from ase.constraints import FixCom
     from ase.md.langevin import Langevin
     from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
 
@@ -98,16 +101,24 @@ def diffusion(
     start = parse_structure(structure)
     if min(repeats) < 1 or len(start) * int(np.prod(repeats)) > MOST_ATOMS:
         raise ToolFailedError(f"repeats must be 1 or more and make at most {MOST_ATOMS} atoms")
-    relaxed = relax(start, method)
-    atoms = to_atoms(relaxed.structure).repeat(repeats)
+    begun = relax(start, method).structure if relaxed else start
+    atoms = to_atoms(begun).repeat(repeats)
     followed = [i for i, symbol in enumerate(atoms.get_chemical_symbols()) if symbol == element]
     if not followed:
         raise ToolFailedError(f"the crystal holds no {element!r}")
-    atoms.calc = method.calculator(relaxed.structure)
+    atoms.calc = method.calculator(begun)
     rng = np.random.default_rng(seed)
     MaxwellBoltzmannDistribution(atoms, temperature_K=temperature, rng=rng)
     Stationary(atoms)
-    walk = Langevin(atoms, time_step * units.fs, temperature_K=temperature, friction=0.02 / units.fs, rng=rng)
+    atoms.set_constraint(FixCom())
+    walk = Langevin(
+        atoms,
+        time_step * units.fs,
+        temperature_K=temperature,
+        friction=0.02 / units.fs,
+        rng=rng,
+        fixcm=False,
+    )
     volume = atoms.get_volume()
     n_steps = max(40, round(1000 * duration / time_step))
     walk.run(n_steps // 2)
@@ -134,7 +145,7 @@ def diffusion(
         ),
         ran=f"{method.title}, molecular dynamics",
         details={
-            "formula": formula_of(relaxed.structure),
+            "formula": formula_of(begun),
             "atoms": len(atoms),
             "followed": len(followed),
             "steps": n_steps,

@@ -10,6 +10,7 @@ from pydantic import Field
 from novum.core.errors import ToolFailedError
 from novum.tools.base import MethodError, Properties, Unit, Usual, tool
 from novum.tools.materials.calculators import CalculatorName, Family, Method
+from novum.tools.materials.compression import MODULUS_ERROR
 from novum.tools.materials.relaxation import relax
 from novum.tools.materials.structures import StructureText, formula_of, parse_structure, to_atoms
 
@@ -20,11 +21,13 @@ class ElasticProperties(Properties):
     """Elastic moduli of a polycrystal of the material, by the averages of Voigt, Reuss and Hill."""
 
     bulk_modulus: Annotated[
-        float, Unit("GPa"), MethodError(20), Usual(20, 300), Field(description="Hill's average", le=1000)
+        float,
+        Unit("GPa"),
+        MethodError(MODULUS_ERROR),
+        Usual(20, 300),
+        Field(description="Hill's average", le=1000),
     ]
-    shear_modulus: Annotated[
-        float, Unit("GPa"), MethodError(20), Usual(5, 150), Field(description="Hill's average", le=1000)
-    ]
+    shear_modulus: Annotated[float, Unit("GPa"), Usual(5, 150), Field(description="Hill's average", le=1000)]
     young_modulus: Annotated[
         float, Unit("GPa"), Usual(10, 400), Field(description="from Hill's averages", le=2000)
     ]

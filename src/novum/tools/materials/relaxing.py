@@ -22,7 +22,7 @@ class RelaxedProperties(Properties):
     """A crystal as a method sees it."""
 
     energy_per_atom: Annotated[
-        float, Unit("eV"), Field(description="energy per atom, on the method's own scale", ge=-50, le=100)
+        float, Unit("eV"), Field(description="energy per atom, on the method's own scale", ge=-1000, le=100)
     ]
     volume_per_atom: Annotated[float, Unit("angstrom**3"), Field(description="volume per atom", gt=0, le=500)]
     density: Annotated[float, Unit("g/cm**3"), Field(description="mass density", gt=0, le=50)]

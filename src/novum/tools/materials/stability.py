@@ -52,7 +52,7 @@ class StabilityProperties(Properties):
         Field(description="energy per atom of formation from the elements, at 0 K", ge=-8, le=20),
     ]
     energy_per_atom: Annotated[
-        float, Unit("eV"), Field(description="energy per atom, on the method's own scale", ge=-50, le=20)
+        float, Unit("eV"), Field(description="energy per atom, on the method's own scale", ge=-1000, le=100)
     ]
     volume_per_atom: Annotated[
         float, Unit("angstrom**3"), Field(description="volume per atom after relaxation", gt=0, le=500)

@@ -113,7 +113,7 @@ class Recorder:
     def appraise(self, ids: Collection[str]) -> list[str]:
         """Compute confidence and quality of items anew; return the ids of those that moved.
 
-        What is superseded or retracted stays as it was when it was taken back.
+        What is superseded or retracted stays as it was when it was taken back, and is closed to readers only.
         """
         return [id for id, _ in self._appraise(ids)]
 
@@ -150,9 +150,10 @@ class Recorder:
         for chunk in chunks(list(dict.fromkeys(ids))):
             heads = self.writer.heads(chunk)
             for item in (heads[id] for id in chunk if id in heads):
-                if item.status in (ItemStatus.SUPERSEDED, ItemStatus.RETRACTED):
-                    continue
                 again = self._appraiser(item)
+                if item.status in (ItemStatus.SUPERSEDED, ItemStatus.RETRACTED):
+                    # What is withdrawn can still be read, and so is closed with what it rests on.
+                    again = item.model_copy(update={"access": again.access})
                 if moved(item, again):
                     self.writer.rewrite([again.model_copy(update={"version": item.version + 1})])
                     changes.append((item.id, shut(item, again)))

@@ -323,6 +323,16 @@ def test_s10_what_is_retracted_overdue_or_superseded_falls_with_all_that_rests_o
     kb.reinstate("K-due", reason="looked at it")
     assert kb.expire() == []
     assert kb.get("K-due").review_by == clock.now + timedelta(days=9)
+    # As far as links go, and back, though what falls is reached by two ways, and some rest on each other.
+    deep = [
+        item(str(n), id=f"K-d{n}", subject=f"d{n}", evidence=tuple(on(f"K-d{m}") for m in below))
+        for n, below in enumerate([(), (0, 3), (0,), (2, 1), (3,), (5, 4), (4,)])
+    ]
+    kb.record(deep)
+    kb.retract("K-d0", reason="no")
+    assert {kb.get(one.id).status.value for one in deep[1:]} == {"stale"}
+    kb.reinstate("K-d0", reason="yes")
+    assert {kb.get(one.id).status.value for one in deep} == {"active"}
     kb.record(
         [item("better", id="K-better", subject="g", evidence=(on("K-paper", EvidenceRole.SUPERSEDES),))]
     )
@@ -449,6 +459,10 @@ def test_s13_shares_of_sources_and_overlap_with_an_evaluation_are_reported(
     assert known.share == 0.75
 
 
+CHAIN = [("K-c0", "K-note"), *((f"K-c{n}", f"K-c{n - 1}") for n in range(1, 5))]
+"""Items that rest on each other, and the first on a note."""
+
+
 def test_s14_a_sensitive_item_does_not_leave_and_neither_does_what_comes_from_it(
     kb: KnowledgeBase, item: Make
 ) -> None:
@@ -468,6 +482,15 @@ def test_s14_a_sensitive_item_does_not_leave_and_neither_does_what_comes_from_it
     assert len(release(items, to=Destination.EXPORT, allow=[Access.SENSITIVE]).items) == 3
     with pytest.raises(UsageError, match="never go to a remote model"):
         release(items, to=Destination.REMOTE_MODEL, allow=[Access.SENSITIVE])
+    # Also what has been taken back can be read, and is closed with what it rests on.
+    kb.record([item("a note", id="K-note", subject="d")])
+    kb.record([item(id=id, subject=id, evidence=(on(below),)) for id, below in CHAIN])
+    kb.retract("K-c2", reason="wrong")
+    kb.amend("K-note", access=Access.SENSITIVE, reason="it names a patient")
+    assert {kb.get(id).access for id, _ in CHAIN} == {Access.SENSITIVE}
+    assert [kb.get(id).status.value for id, _ in CHAIN] == ["active", "active", "retracted", "stale", "stale"]
+    everything = kb.query(status=None)
+    assert [went.id for went in release(everything, to=Destination.REMOTE_MODEL).items] == ["K-open"]
     # Finding it again as open does not open it.
     kb.record([item("a patient", id="K-secret", subject="b", provenance=Provenance(source="again"))])
     assert kb.get("K-secret").access is Access.SENSITIVE

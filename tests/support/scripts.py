@@ -8,6 +8,8 @@ from typing import Any
 from novum.agents.base import Planner
 from novum.agents.choose import open_planner
 from novum.agents.models.base import Model, Request
+from novum.agents.scientist.asking import Patience
+from novum.agents.scientist.planner import ScientistPlanner
 
 SMILES = (
     "CCO",
@@ -140,11 +142,13 @@ def parts(**replies: Callable[[Request], str] | str) -> Callable[[Request], str]
     return reply
 
 
-def opening(scripted: Model) -> Callable[..., Planner]:
-    """Return what opens planners by name, with `scripted` for a model of any name, or the model given."""
+def opening(asked: Model, *, patience: Patience | None = None) -> Callable[..., Planner]:
+    """Return what opens planners by name, with `asked` for a model of any name, or the model given."""
 
     def open_(name: str, *, model: Model | str | None = None) -> Planner:
-        named = model is None or isinstance(model, str)
-        return open_planner(name, model=scripted if named else model)
+        chosen = asked if model is None or isinstance(model, str) else model
+        if name == ScientistPlanner.name:
+            return ScientistPlanner(chosen, patience=patience)
+        return open_planner(name, model=chosen)
 
     return open_

@@ -18,7 +18,7 @@ from novum.cli.options import (
     nearest,
     open_workspace,
 )
-from novum.cli.pursuit import find_control, write_report
+from novum.cli.pursuit import find_control, find_scales, write_report
 from novum.cli.terminal import err, show, to_json, write_json
 from novum.core.errors import NotFoundError
 from novum.core.judgement import calibration
@@ -117,7 +117,8 @@ def show_campaign(
         if json:
             write_json({**summary_json(summary), "control": control, **overview_json(rebuilt)})
         else:
-            show(pages.overview(rebuilt, state=state_of(summary), control=control))
+            scales = find_scales(opened, rebuilt.goal) if rebuilt.started and rebuilt.started.model else None
+            show(pages.overview(rebuilt, state=state_of(summary), control=control, scales=scales))
 
 
 Page = tuple[Callable[[], RenderableType], Callable[[], Any]]
@@ -219,6 +220,7 @@ def overview_json(record: CampaignRecord) -> dict[str, Any]:
         "calibration": tested
         and {"n": tested.n, "coverage": tested.coverage, "level": tested.level, "rms_z": tested.rms_z},
         "claims": [c.model_dump(mode="json") for c in record.claims.values()],
+        "deliberations": {str(i): d.model_dump(mode="json") for i, d in record.deliberations.items()},
         "worklist": [e.id for e in record.worklist],
         "reason": record.finished.reason if record.finished else None,
     }

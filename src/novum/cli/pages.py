@@ -9,9 +9,18 @@ from rich.text import Text
 
 from novum.cli import render
 from novum.core.calls import Reached, ToolResult, ToolSpec
+from novum.core.events import ModelUsed
 from novum.core.judgement import calibration, pareto_front
 from novum.core.record import CampaignRecord, ExperimentRecord
-from novum.core.science import Claim, ConfirmedValue, Hypothesis, Measurement, Prediction, Verdict
+from novum.core.science import (
+    Claim,
+    ConfirmedValue,
+    Hypothesis,
+    Measurement,
+    Observation,
+    Prediction,
+    Verdict,
+)
 
 
 def compare(arms: Mapping[str, CampaignRecord]) -> RenderableType:
@@ -33,8 +42,21 @@ def compare(arms: Mapping[str, CampaignRecord]) -> RenderableType:
     )
 
 
-def overview(record: CampaignRecord, *, state: str, control: str | None) -> RenderableType:
-    """Return a campaign on one page."""
+def overview(
+    record: CampaignRecord,
+    *,
+    state: str,
+    control: str | None,
+    scales: Mapping[str, float] | None = None,
+) -> RenderableType:
+    """Return a campaign on one page.
+
+    Args:
+        record: the campaign.
+        state: where it stands, in a word.
+        control: its control arm.
+        scales: property → width over which it varies usefully; None takes them from the goal's bounds.
+    """
     assert record.started is not None
     started, goal = record.started, record.goal
     tested = calibration(record.verdicts)
@@ -45,6 +67,7 @@ def overview(record: CampaignRecord, *, state: str, control: str | None) -> Rend
             ("goal", str(goal)),
             ("space", render.describe_space(goal.space)),
             ("planner", f"{started.planner}, seed {goal.seed}{'' if started.recall else ', without recall'}"),
+            ("model", model(started.model)),
             ("tools", ", ".join(f"{name} by {tool}" for name, tool in started.tools.items())),
             ("sandbox", sandbox(started.sandbox)),
             ("control of", started.parent),
@@ -66,8 +89,84 @@ def overview(record: CampaignRecord, *, state: str, control: str | None) -> Rend
     parts: list[RenderableType] = [head]
     if record.plans:
         parts.append(iterations(record))
+    if started.model is not None:
+        parts.append(proposers(record, scales))
     parts += [claim_table(record)] if record.claims else []
     return Group(*parts)
+
+
+def model(used: ModelUsed | None) -> str | None:
+    """Return whom the planner asks, and whether what it is told leaves this machine."""
+    return None if used is None else f"{used.name}, {'remote' if used.remote else 'on this machine'}"
+
+
+def proposers(record: CampaignRecord, scales: Mapping[str, float] | None) -> RenderableType:
+    """Return what the model and the optimiser contributed, and how the last plans came about."""
+    from novum.workflows.contributions import contributions, rivalry
+    from novum.workflows.reporting.reading import scales_from_goal
+
+    assert record.started is not None
+    widths = dict(scales) if scales is not None else scales_from_goal(record.goal)
+    rows = [
+        (
+            c.source,
+            c.proposed,
+            c.ran,
+            c.failed,
+            c.held,
+            c.refuted,
+            c.undecided,
+            render.line(
+                render.label(c.best.candidate.label), f"  {render.values(c.best.values, record.goal)}"
+            )
+            if c.best
+            else "",
+            render.number(c.reward),
+        )
+        for c in contributions(record, widths)
+    ]
+    columns = (
+        "source",
+        "proposed>",
+        "ran>",
+        "failed>",
+        "held>",
+        "refuted>",
+        "undecided>",
+        "best",
+        "reward>",
+    )
+    compared = rivalry(record, widths, model=record.started.planner, optimizer="optimizer")
+    turns = [
+        (i, d.turn.value, ", ".join(f"{name} {n}" for name, n in d.slots.items()), d.filled, d.note)
+        for i, d in record.deliberations.items()
+    ]
+    return Group(
+        render.table(columns, rows, title="Sources of hypotheses"),
+        render.fields(
+            [
+                (
+                    "better",
+                    f"the model's best in {compared.model_ahead}, the optimiser's in "
+                    f"{compared.optimizer_ahead} of {compared.both} iterations with both",
+                ),
+                (
+                    "nearer",
+                    f"the model's number in {compared.model_nearer} of {compared.same_candidates} "
+                    "predictions about its candidates, else the surrogate's",
+                ),
+                ("displaced", f"{compared.displaced} candidates that the optimiser alone would have tested"),
+            ]
+        ),
+        render.table(("iteration>", "model", "experiments", "filled>", "note"), turns, title="The model"),
+    )
+
+
+def best_of(seen: Observation | None, record: CampaignRecord) -> Text:
+    """Return a candidate with its values; nothing where there is none."""
+    if seen is None:
+        return Text("")
+    return render.line(render.label(seen.candidate.label), f"  {render.values(seen.values, record.goal)}")
 
 
 def sandbox(attested: Mapping[str, Any]) -> str | None:

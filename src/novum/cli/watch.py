@@ -13,6 +13,7 @@ from rich.text import Text
 
 from novum.cli import render
 from novum.cli.terminal import out, to_json
+from novum.core.deliberation import Turn
 from novum.core.events import (
     Asked,
     CampaignFinished,
@@ -115,6 +116,7 @@ def narrate(event: Event, record: CampaignRecord) -> list[Text]:
         case Hypothesised():
             head = render.line(f"iteration {event.iteration}: {len(event.hypotheses)} hypotheses")
             return [
+                *deliberated(event),
                 head,
                 *(
                     render.line(f"  {h.id} ", render.label(h.candidate.label), f"  {render.predictions(h)}")
@@ -141,6 +143,19 @@ def narrate(event: Event, record: CampaignRecord) -> list[Text]:
         case CampaignFinished():
             return [render.line(f"finished: {event.reason}")]
     return []
+
+
+def deliberated(event: Hypothesised) -> list[Text]:
+    """Return what became of asking the model, where one was to be asked."""
+    found = event.deliberation
+    if found is None:
+        return []
+    own = sum(bool(c.became) for c in found.contenders)
+    said = f"{len(found.contenders)} proposals in order, {len(found.rejected)} not; {own} are tested"
+    if found.turn is not Turn.ANSWERED:
+        said = "the optimiser plans without it"
+    note = f" ({found.note})" if found.note else ""
+    return [render.line(f"iteration {event.iteration}: model {found.turn.value}: {said}{note}")]
 
 
 def finished_line(entry: ExperimentRecord, record: CampaignRecord) -> Text:
@@ -222,9 +237,17 @@ def frame(campaign: str, record: CampaignRecord, *, spent_s: float) -> Renderabl
                 ("verdicts", render.line(render.counts(record.verdicts), known)),
                 ("best so far", render.best(record) or "not decided yet"),
                 ("noise floor", render.noise(record.noise)),
+                ("model", asked(record)),
             ]
         ),
     )
+
+
+def asked(record: CampaignRecord) -> str | None:
+    """Return how often the model was asked, where the planner asks one."""
+    if record.started is None or record.started.model is None:
+        return None
+    return f"{record.started.model.name}, asked {len(record.exchanges)} times"
 
 
 def budget_bar(record: CampaignRecord, *, spent_s: float) -> Table:

@@ -144,7 +144,7 @@ def _told(
     """Return the conversation with the faulty reply, and what was wrong with it."""
     said: tuple[Message, ...] = ()
     if reply is not None:
-        written = reply.text or json.dumps([call.arguments for call in reply.tool_calls])
+        written = reply.text or json.dumps([call.arguments for call in reply.tool_calls], sort_keys=True)
         said = (Message.assistant(written[:_QUOTED]),)
     keys = ", ".join(map(repr, schema.get("properties", {})))
     rule = f"That could not be used: {problem}\nAnswer again, with the keys {keys}."

@@ -247,7 +247,12 @@ def _normal(z: float) -> float:
 
 def _shown(said: Any, limit: int = 200) -> str:
     try:
-        text = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False, default=str)
+        # Sorted, because a ledger gives the keys of a recorded answer back in another order.
+        text = (
+            said
+            if isinstance(said, str)
+            else json.dumps(said, ensure_ascii=False, sort_keys=True, default=str)
+        )
     except (ValueError, TypeError, RecursionError):
         text = f"a {type(said).__name__}"
     return " ".join(clean_text(text, limit=limit).split())

@@ -84,7 +84,9 @@ def result_text(result: ToolResult) -> str:
     call = f"{result.call.tool}({arguments})"
     if not result.ok:
         return f"{quoted(call)} failed: {quoted(result.message)}"
-    values = ", ".join(f"{quoted(name, limit=80)} {quantity}" for name, quantity in result.properties.items())
+    values = ", ".join(
+        f"{quoted(name, limit=80)} {quantity}" for name, quantity in sorted(result.properties.items())
+    )
     files = ", ".join(f"artifact {a.sha256[:16]} ({quoted(a.name, limit=80)})" for a in result.artifacts)
     words = "; ".join(quoted(w) for w in result.warnings)
     parts = [quoted(call), "gave", values or "no number"]
@@ -115,7 +117,7 @@ def _observation_line(seen: Observation, place: str) -> Line:
     head = f"{ids[0] if ids else 'earlier'}{', recalled' if seen.recalled else ''}{place}: {label}"
     if seen.failed:
         return Line(f"{head} failed: {quoted(seen.failed)}", ids)
-    values = ", ".join(f"{quoted(name, limit=80)} {q}" for name, q in seen.values.items())
+    values = ", ".join(f"{quoted(name, limit=80)} {q}" for name, q in sorted(seen.values.items()))
     return Line(f"{head}: {values or 'nothing measured'}", ids)
 
 

@@ -8,6 +8,7 @@ import sqlite3
 import tempfile
 import zipfile
 from collections.abc import Collection, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -16,7 +17,7 @@ from typing import IO, Any
 
 from novum.core.access import Destination, release, strictest
 from novum.core.errors import StoreError, UsageError
-from novum.core.knowledge import Access
+from novum.core.knowledge import Access, KnowledgeItem
 from novum.knowledge_base.chain import payload_digest
 from novum.knowledge_base.exchange import layout
 from novum.knowledge_base.exchange.graph import CONTEXT, nodes
@@ -26,6 +27,7 @@ from novum.knowledge_base.items import Items
 from novum.knowledge_base.rows import to_item
 
 _PAGE = 1000
+_ID = re.compile(r"\bK-[0-9a-f]{8,}\b")
 
 _FILES = {
     layout.RECORDS: ("Every version of every item, chained by hashes", "application/jsonl"),
@@ -60,9 +62,10 @@ def export_crate(
 ) -> Exported:
     """Write the items, with all their versions, as an RO-Crate 1.2; nothing is there before all is.
 
-    Only public items go out unless `allow` names other tiers. What stays leaves a gap in the chain, which
-    says how many versions are missing and nothing of them. An item whose latest version may not go out
-    goes out in no version.
+    Only public items go out unless `allow` names other tiers, and of these none that names one that stays
+    because of its tier: as evidence for it or against it, as what took its place. What stays leaves a gap in
+    the chain, which says how many versions are missing and nothing of them. An item whose latest version may
+    not go out goes out in no version.
 
     Args:
         items: what to export.
@@ -121,6 +124,9 @@ def _write_content(
             (until, until),
         )
     }
+    open_tiers = {Access.PUBLIC, *allow}
+    closed = {id for id, (_, access) in latest.items() if access not in open_tiers}
+    naming = _naming(items, until, closed)
     chosen = None if ids is None else set(ids)
     gap: Record | None = None
     known: set[str] = set()
@@ -135,6 +141,8 @@ def _write_content(
             position, tier = latest[item.id]
             asked = item.model_copy(update={"access": strictest(item.access, tier)})
             goes = bool(release([asked], to=Destination.EXPORT, allow=allow).items)
+            # An id is a hash of what an item says: whoever guesses that could see it confirmed.
+            goes = goes and item.id not in naming and closed.isdisjoint(_named(item, row["payload"]))
             if not goes or (chosen is not None and item.id not in chosen):
                 content.withheld.add(item.id)
                 gap = Record(
@@ -173,13 +181,30 @@ def _write_content(
     return content
 
 
-def _rows(items: Items, until: int) -> Iterator[sqlite3.Row]:
+def _naming(items: Items, until: int, closed: AbstractSet[str]) -> set[str]:
+    """Return the ids of the items whose latest version names one of the closed items."""
+    if not closed:
+        return set()
+    return {
+        row["id"]
+        for row in _rows(items, until, heads=True)
+        if not closed.isdisjoint(_named(to_item(row), row["payload"]))
+    }
+
+
+def _named(item: KnowledgeItem, payload: str) -> set[str]:
+    """Return the ids that a version names: as evidence, or in words, as in the reason for its status."""
+    return {link.target for link in item.evidence} | set(_ID.findall(payload)) - {item.id}
+
+
+def _rows(items: Items, until: int, *, heads: bool = False) -> Iterator[sqlite3.Row]:
     since = 0
     while rows := items.database.rows(
         "SELECT items.seq, id, version, recorded_at, payload, prev_hash, hash "
         "FROM items JOIN bodies USING (seq) "
-        "WHERE items.seq > ? AND items.seq <= ? ORDER BY items.seq LIMIT ?",
-        (since, until, _PAGE),
+        "WHERE items.seq > ? AND items.seq <= ? AND (? OR items.until IS NULL OR items.until > ?) "
+        "ORDER BY items.seq LIMIT ?",
+        (since, until, not heads, until, _PAGE),
     ):
         yield from rows
         since = rows[-1]["seq"]

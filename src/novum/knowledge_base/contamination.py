@@ -1,13 +1,18 @@
 """Contamination: what of an evaluation is known already, so that passing it shows nothing."""
 
+import csv
+import io
+import json
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
+from typing import Any
 
 from novum.core.digest import digest_bytes
-from novum.core.errors import UsageError
+from novum.core.errors import NotFoundError, UsageError
 from novum.core.frozen import Frozen
 from novum.core.knowledge import KnowledgeItem
 
@@ -64,6 +69,62 @@ class Contamination:
     def share(self) -> float:
         """Share of the examples that are known."""
         return self.n_known / self.n_examples if self.n_examples else 0.0
+
+
+def read_examples(path: Path, *, columns: Mapping[str, str] | None = None) -> list[Example]:
+    """Return the examples in a file of an evaluation set, named by the file and their place in it.
+
+    CSV, TSV and JSON lines have ``text``, ``smiles``, ``inchikey`` and ``id``, each where it is there; in a
+    ``.smi`` file each line begins with a SMILES, and in any other text each line is an example.
+
+    Args:
+        path: the file, in UTF-8.
+        columns: what the file calls ``text``, ``smiles``, ``inchikey`` or ``id``, where it is something else.
+
+    Raises:
+        NotFoundError: there is no such file.
+        UsageError: it is no text, holds no example, or a line is no JSON object.
+    """
+    names = {name: name for name in ("id", "text", "smiles", "inchikey")} | dict(columns or {})
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise NotFoundError(f"there is no file {str(path)!r}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{str(path)!r} cannot be read as text: {error}") from error
+    suffix = path.suffix.lower()
+    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    found = []
+    if suffix in (".csv", ".tsv"):
+        rows: list[tuple[int, Mapping[str, Any]]] = list(
+            enumerate(csv.DictReader(io.StringIO(text), delimiter="," if suffix == ".csv" else "\t"), 2)
+        )
+    elif suffix in (".jsonl", ".ndjson"):
+        rows = [(number, _object(line, f"{path.name}:{number}")) for number, line in lines]
+    elif suffix in (".smi", ".smiles"):
+        rows = [(n, {names["smiles"]: line.split()[0]}) for n, line in lines if not line.startswith("#")]
+    else:
+        rows = [(number, {names["text"]: line}) for number, line in lines]
+    for number, row in rows:
+        said = {name: str(row.get(column) or "").strip() for name, column in names.items()}
+        if said["text"] or said["smiles"] or said["inchikey"]:
+            found.append(Example(**{**said, "id": said["id"] or f"{path.name}:{number}"}))
+    if not found:
+        raise UsageError(
+            f"{path.name} holds no example: it needs a column {names['text']!r}, {names['smiles']!r} or "
+            f"{names['inchikey']!r}"
+        )
+    return found
+
+
+def _object(line: str, place: str) -> Mapping[str, Any]:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{place} is no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise UsageError(f"{place} is no JSON object")
+    return found
 
 
 def find_overlaps(examples: Iterable[Example], items: Iterable[KnowledgeItem]) -> Contamination:

@@ -48,6 +48,8 @@ class Filters(TypedDict, total=False):
     """As the knowledge base stood then: what it had learned by that time, status included. None for now."""
     valid_at: datetime | None
     """True at that time, as far as its validity is stated."""
+    review_by: datetime | None
+    """To be reviewed by then, or before."""
 
 
 class Where:
@@ -121,6 +123,7 @@ def where(filters: Filters, *, until: int | None) -> Where:
     if moment is not None:
         found.add("(items.valid_from IS NULL OR items.valid_from <= ?)", moment)
         found.add("(items.valid_to IS NULL OR items.valid_to > ?)", moment)
+    found.add("items.review_by <= ?", timestamp(filters.get("review_by")))
     return found
 
 

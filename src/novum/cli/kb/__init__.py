@@ -6,7 +6,7 @@ from novum.cli.kb.group import app
 
 __all__ = ["app"]
 
-_MODULES = "reading overview evidence deciding amending adding exchanging keeping clock"
+_MODULES = "reading overview contamination evidence deciding amending adding exchanging keeping clock"
 
 for _module in _MODULES.split():
     import_module(f"novum.cli.kb.{_module}")

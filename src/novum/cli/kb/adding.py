@@ -14,11 +14,13 @@ from novum.cli import render
 from novum.cli.kb.group import app
 from novum.cli.options import JsonOption, WorkspaceOption, examples, open_workspace
 from novum.cli.terminal import err, show, write_json
+from novum.core.access import strictest
 from novum.core.errors import IngestError, UsageError
-from novum.core.knowledge import Access, Level
+from novum.core.knowledge import Access, ItemStatus, Level
 from novum.core.science import Origin
 
 if TYPE_CHECKING:
+    from novum.core.knowledge import KnowledgeItem
     from novum.knowledge_base.base import KnowledgeBase
     from novum.knowledge_base.ingest import About, OnProgress, Progress, Report
     from novum.memory.artifacts import Artifacts
@@ -38,6 +40,8 @@ class Added:
     ids: list[str] = field(default_factory=list)
     n_new: int = 0
     """Items that were not known before."""
+    closed: dict[str, Access] = field(default_factory=dict)
+    """Subjects of these items about which something more closed is known, and how closed."""
 
 
 @app.command(
@@ -205,7 +209,23 @@ def take(
             ids = knowledge.record(batch)
             added.ids += ids
             added.n_new += len(set(ids) - set(known))
+            added.closed |= _closed_subjects(knowledge, batch)
     return added
+
+
+def _closed_subjects(knowledge: "KnowledgeBase", items: "list[KnowledgeItem]") -> dict[str, Access]:
+    """Return the subjects of items about which something more closed is known, and how closed."""
+    open_to = {item.subject: item.access for item in items}
+    closed: dict[str, Access] = {}
+    for status in (ItemStatus.ACTIVE, ItemStatus.STALE):
+        for known in knowledge.query(
+            subjects=open_to, status=status, access=(Access.RESTRICTED, Access.SENSITIVE)
+        ):
+            said = open_to[known.subject]
+            tier = strictest(known.access, said, closed.get(known.subject, said))
+            if tier is not said:
+                closed[known.subject] = tier
+    return closed
 
 
 def added_json(added: Added, *, dry_run: bool) -> dict[str, Any]:
@@ -219,6 +239,7 @@ def added_json(added: Added, *, dry_run: bool) -> dict[str, Any]:
         "refused": [{"name": r.name, "reason": r.reason} for r in report.refused],
         "notes": [{n: getattr(note, n) for n in ("name", "place", "message", "n")} for note in report.notes],
         "n_unlisted_notes": report.n_unlisted_notes,
+        "closed_subjects": {subject: tier.value for subject, tier in added.closed.items()},
     }
 
 
@@ -232,6 +253,16 @@ def show_added(added: Added, *, dry_run: bool) -> None:
         said = f"{n} items would be recorded" if dry_run else f"{n} items, {new} of them new"
         show(render.line(said))
     console = err()
+    if added.closed:
+        some = ", ".join(f"{subject} ({tier.value})" for subject, tier in list(added.closed.items())[:5])
+        others = f" and {len(added.closed) - 5} more" if len(added.closed) > 5 else ""
+        console.print(
+            render.line(
+                render.text("more open than what is known of the same subjects: ", "yellow"),
+                f"{some}{others}. If these files are not public either, say 'novum kb amend ID --access …'; "
+                "next time, --access",
+            )
+        )
     if report.refused:
         refused = [(r.name, render.text(r.reason, "red")) for r in report.refused]
         console.print(render.table(("file", "why"), refused, title="Refused"))

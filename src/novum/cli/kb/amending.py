@@ -5,17 +5,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from novum.cli import render
 from novum.cli.kb import pages
 from novum.cli.kb.group import app
 from novum.cli.kb.opening import get_item, open_knowledge
 from novum.cli.kb.options import ItemArgument, ReasonOption, parse_moment
 from novum.cli.options import JsonOption, WorkspaceOption, examples
-from novum.cli.terminal import show, write_json
+from novum.cli.terminal import err, show, write_json
+from novum.core.access import strictest
 from novum.core.errors import UsageError
-from novum.core.knowledge import LEDGER, Access, EvidenceRole
+from novum.core.knowledge import CARRYING, LEDGER, Access, EvidenceRole, KnowledgeItem
 
 if TYPE_CHECKING:
-    from novum.knowledge_base.base import Amendments
+    from novum.knowledge_base.base import Amendments, KnowledgeBase
 
 NO_TIME = "none"
 
@@ -82,7 +84,8 @@ def amend(
 ) -> None:
     """Change who may see an item, when it was true, or when it is to be reviewed.
 
-    What it says, and how far it is believed, comes from its evidence and cannot be changed.
+    What it says, and how far it is believed, comes from its evidence and cannot be changed. What rests on
+    something that is more closed stays as closed, and is told so.
     """
     changes: Amendments = {}
     if access is not None:
@@ -103,10 +106,32 @@ def amend(
             raise UsageError(f"it cannot end ({pages.when(end)}) before it begins ({pages.when(start)})")
         amended = knowledge.amend(found.id, reason=reason, **changes)
         history = knowledge.history(amended.id)
+        closing = [] if access is None else _closing(knowledge, amended, access)
     if json:
-        write_json(amended.model_dump(mode="json"))
-    else:
-        show(pages.item(amended, history))
+        write_json({**amended.model_dump(mode="json"), "closed_by": [item.id for item in closing]})
+        return
+    show(pages.item(amended, history))
+    if closing:
+        listed = ", ".join(f"{item.id} ({item.access.value})" for item in closing[:5])
+        more = f" and {len(closing) - 5} more" if len(closing) > 5 else ""
+        err().print(
+            render.line(
+                f"{amended.id} stays {amended.access.value}: it rests on {listed}{more}. "
+                "Open these first, then it"
+            )
+        )
+
+
+def _closing(knowledge: "KnowledgeBase", amended: KnowledgeItem, asked: Access) -> list[KnowledgeItem]:
+    """Return the items on which one rests that keep it more closed than was asked for."""
+    if amended.access is asked:
+        return []
+    resting = {link.target for link in amended.evidence if link.role in CARRYING}
+    found = knowledge.items.get_many([target for target in resting if not target.startswith(LEDGER)])
+    return sorted(
+        (item for item in found.values() if strictest(item.access, asked) is not asked),
+        key=lambda item: item.id,
+    )
 
 
 def _moment(text: str) -> datetime | None:

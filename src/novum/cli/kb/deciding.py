@@ -190,6 +190,54 @@ def reinstate(
         err().print(render.line("nothing changed: it is active"))
 
 
+@app.command("expire", epilog=examples("novum kb expire --dry-run", "novum kb expire"))
+def expire(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would become stale, and change nothing.")
+    ] = False,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make stale what is past its review date, and what rests on it.
+
+    Campaigns do so before they recall anything. Until then such items are found, and shown as overdue.
+    """
+    with open_knowledge(workspace) as knowledge:
+        if dry_run:
+            found = knowledge.query(review_by=knowledge.items.now)
+            resting = {d.id: d for item in found for d in knowledge.impact(item.id)}
+            items = knowledge.items.get_many(list(resting))
+            own = {item.id for item in found}
+            stale = [
+                d
+                for id, d in resting.items()
+                if id not in own and items[id].status in (ItemStatus.ACTIVE, ItemStatus.STALE)
+            ]
+        else:
+            taken = knowledge.expire()
+            found = [withdrawal.item for withdrawal in taken]
+            own = {item.id for item in found}
+            stale = list({d.id: d for w in taken for d in w.stale if d.id not in own}.values())
+            items = knowledge.items.get_many([d.id for d in stale])
+    if json:
+        write_json(
+            {
+                "changed": not dry_run,
+                "expired": [item.model_dump(mode="json") for item in found],
+                "stale": [dependant_json(d, items[d.id]) for d in stale],
+            }
+        )
+        return
+    if not found:
+        show(render.line("nothing is past its review date"))
+        return
+    show(pages.table([(item, None) for item in found]))
+    if stale:
+        show(dependants(stale, items))
+    verb = "would be stale" if dry_run else "stale"
+    show(render.line(f"{len(found)} past their review date, {len(stale)} more that rest on them: {verb}"))
+
+
 def show_conflict(conflict: "Conflict") -> None:
     """Print a conflict with its items and its resolution."""
     apart = (

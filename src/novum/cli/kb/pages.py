@@ -1,7 +1,7 @@
 """What ``novum kb`` prints: tables of items, and one item in full."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rich.console import Group, RenderableType
@@ -25,8 +25,19 @@ TEXT_LIMIT = 160
 """Characters of an item's text in a table."""
 
 
+def is_overdue(item: KnowledgeItem) -> bool:
+    """Return whether an active item should have been reviewed by now; `novum kb expire` makes it stale."""
+    return (
+        item.status is ItemStatus.ACTIVE
+        and item.review_by is not None
+        and item.review_by <= datetime.now(UTC)
+    )
+
+
 def status(item: KnowledgeItem) -> Text:
-    """Return an item's status in its colour."""
+    """Return an item's status in its colour; ``overdue`` where its review is."""
+    if is_overdue(item):
+        return render.text("overdue", STYLES[ItemStatus.STALE])
     return render.text(item.status.value, STYLES[item.status])
 
 
@@ -50,7 +61,7 @@ def saying(item: KnowledgeItem, *, limit: int = TEXT_LIMIT) -> Text:
 def table(rows: Sequence[tuple[KnowledgeItem, float | None]]) -> RenderableType:
     """Return items, one a row, with their likeness to what was asked where there is one."""
     searched = any(fit is not None for _, fit in rows)
-    withdrawn = any(item.status is not ItemStatus.ACTIVE for item, _ in rows)
+    withdrawn = any(item.status is not ItemStatus.ACTIVE or is_overdue(item) for item, _ in rows)
     cells = [
         (
             item.id,

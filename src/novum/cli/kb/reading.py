@@ -137,8 +137,12 @@ def search(
                 found.append({"similarity": hit.similarity, "score": hit.score, "how": hit.how.value})
         hint = "" if pairs else _units_hint(knowledge, filters)
     if json:
-        items = (item.model_dump(mode="json") for item, _ in pairs)
-        write_json([{**said, "item": item} for said, item in zip(found, items, strict=True)])
+        write_json(
+            [
+                {**said, "overdue": pages.is_overdue(item), "item": item.model_dump(mode="json")}
+                for said, (item, _) in zip(found, pairs, strict=True)
+            ]
+        )
         return
     if ids:
         write_ids(item for item, _ in pairs)

@@ -264,7 +264,7 @@ def _is_silence(error: Exception) -> bool:
 def _quoted(reply: Reply) -> str:
     if reply.finish is Finish.REFUSAL and not reply.text:
         return "nothing, and declined"
-    return repr(clean_text(reply.text, limit=80))
+    return f'"{clean_text(reply.text, limit=80)}"'
 
 
 def _secret_schema() -> dict[str, Any]:

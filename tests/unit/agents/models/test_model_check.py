@@ -1,6 +1,7 @@
 """A card says what a server was seen to do, and not what it says of itself."""
 
 import json
+from importlib.util import find_spec
 
 import pytest
 from fault_server import FAULTS, MODEL, TOOL, FaultServer, call, fail, garbage, overflow, say
@@ -12,6 +13,7 @@ from novum.agents.models.library import load_litellm
 from novum.core.errors import ModelUnavailableError
 from novum.core.model_entry import ModelEntry
 
+pytest_plugins = ["tiny_model"]
 pytestmark = pytest.mark.slow  # the library takes seconds to load
 
 
@@ -156,6 +158,19 @@ def test_a_strange_model_has_a_card_all_the_same(name):
     assert card.probed
     assert card.json_schema is False
     assert card.tools == "none"
+
+
+@pytest.mark.skipif(not find_spec("llguidance"), reason="the extra serve-tiny is not installed")
+def test_the_card_of_a_real_server_is_right(tiny_server):
+    gateway = Gateway("tiny", tiny_server)
+    try:
+        card = probe(gateway)
+    finally:
+        gateway.close()
+    assert (card.tools, card.json_schema, card.forced_tool) == ("native", True, True)
+    assert (card.streaming, card.images, card.thinking) == (True, False, "never")
+    assert card.context_tokens == tiny_server.context_tokens
+    assert card.tokens_per_s > 1
 
 
 def test_a_card_survives_json():

@@ -16,7 +16,7 @@ from novum.core.knowledge import Access
 HELLO = Request(messages=(Message.user("Hello"),))
 
 
-# Source: the user guides of the Intern-S1 family (github.com/InternLM/Intern-S1, docs/); the card of Qwen3-8B.
+# Source: the guides of the Intern-S1 family (github.com/InternLM/Intern-S1, docs/); the card of Qwen3-8B.
 @pytest.mark.parametrize(
     ("family", "temperature", "top_p", "top_k"),
     [

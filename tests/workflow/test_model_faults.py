@@ -20,6 +20,8 @@ from novum.workflows.reporting import build_report
 from novum.workflows.reporting.html import to_html
 from novum.workflows.reporting.markdown import to_markdown
 
+pytestmark = pytest.mark.slow
+
 GOAL = Goal(
     objectives=(
         Objective(property="height", kind=ObjectiveKind.MAXIMISE, unit="m", low=5, tool="toy.survey"),

@@ -2,7 +2,6 @@
 
 import contextlib
 import csv
-import importlib
 import io
 import json
 import os
@@ -19,7 +18,8 @@ import pytest
 from doc_blocks import EXAMPLES, Block, blocks_of
 
 from novum.core.errors import GoalError
-from novum.core.settings import Settings
+from novum.core.settings import Settings, load_settings
+from novum.runtime import Workspace
 from novum.tools.registry import Registry
 from novum.workflows.goal_files import load_goal
 
@@ -53,9 +53,8 @@ def check_pages(
     blocks = [b for page in pages for b in blocks_of(page) if b.directive != "not run"]
     for block in blocks:  # files first: a page may show a command before the file that it reads
         if block.title:
+            (folder / block.title).parent.mkdir(parents=True, exist_ok=True)
             (folder / block.title).write_text(block.text, encoding="utf-8")
-        if block.title == "pyproject.toml":
-            _offer_entry_points(folder, block)
         if block.title == "novum.toml":  # its keys are checked below; in force it would change what follows
             (folder / block.title).unlink()
     for block in blocks:
@@ -110,26 +109,11 @@ def _load_goal(block: Block, folder: Path, registry: Registry) -> None:
     path = folder / (block.title or "page.yaml")
     path.write_text(block.text, encoding="utf-8")
     here = registry
-    if (folder / "pyproject.toml").exists():  # the page adds a tool
-        importlib.invalidate_caches()
-        here = Registry.load()
+    if (folder / "tools").is_dir():  # the page adds a tool
+        with Workspace(load_settings()) as opened:
+            here = opened.registry
     if block.directive == "must be refused":
         with pytest.raises(GoalError):
             load_goal(str(path), here)
         return
     load_goal(str(path), here)
-
-
-def _offer_entry_points(folder: Path, block: Block) -> None:
-    """Do for the entry points what installing the page's package would do, on the path of the test only."""
-    project = tomllib.loads(block.text)["project"]
-    info = folder / f"{project['name']}-{project['version']}.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
-    )
-    lines = [
-        f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in points.items())
-        for group, points in project["entry-points"].items()
-    ]
-    (info / "entry_points.txt").write_text("".join(lines))

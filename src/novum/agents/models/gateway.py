@@ -95,6 +95,7 @@ class Gateway:
         self._client: Any = None
         self._plain = False
         """The server was seen to refuse what only some servers know."""
+        self._streams = self.card.streaming is not False
 
     def complete(self, request: Request) -> Reply:
         """Return the answer to one request; see `Model.complete`."""
@@ -184,7 +185,7 @@ class Gateway:
             # The library refuses kinds of content that it does not know; what is extra it passes on unseen.
             extra["messages"] = messages
             messages = [{"role": "user", "content": "…"}]
-        if self.card.streaming is not False:
+        if self._streams:
             told |= {"stream": True, "stream_options": {"include_usage": True}}
         litellm = load_litellm()
         words = _Words(self._on_word)
@@ -215,11 +216,15 @@ class Gateway:
             # What does not come in pieces although it was to is nothing that the library heard.
             deaf = "stream" in told and seen.n_bytes > 0 and b"data:" not in seen.tail
             whole = (seen.ended and not deaf) or words.loop.unit
-            if failure is not None or seen.failure is not None or not whole:
+            deaf = deaf and seen.ended and failure is None
+            if not deaf and (failure is not None or seen.failure is not None or not whole):
                 if isinstance(failure, ModelReplyError):
                     raise failure
                 raise fault_of(seen, error=failure, secret=secret) from None
-            return self._reply(request, words, seen, begin=begin)
+            if not deaf:
+                return self._reply(request, words, seen, begin=begin)
+        self._streams = False
+        return self._ask(request, end=end, plain=plain)
 
     def _openai(self) -> Any:
         if self._client is None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, RootModel, ValidationError
 
 from novum.agents.models.base import Card, Model
 from novum.agents.models.reading import load_tolerant
@@ -43,6 +43,7 @@ def ask_for(
     request: Request,
     *,
     attempts: int = ATTEMPTS,
+    schema: dict[str, Any] | None = None,
     check: Callable[[Form], str] | None = None,
 ) -> Answer[Form]:
     """Return a model's reply as a value of `form`.
@@ -57,6 +58,7 @@ def ask_for(
         model: whom to ask.
         request: what to ask, without schema and tools. Its deadline holds for all tries together.
         attempts: most tries, the first included.
+        schema: what is sent in place of the form's own schema, where it asks for more.
         check: says what is wrong with a value that fits the form; empty text when nothing is.
 
     Raises:
@@ -65,14 +67,14 @@ def ask_for(
         ModelUnavailableError: the model does not answer; it is not asked again.
         NotReleasedError: a part may not go to this model; nothing was sent.
     """
-    schema = form.model_json_schema()
+    schema = form.model_json_schema() if schema is None else schema
     end = time.monotonic() + request.deadline_s
     made: list[Attempt] = []
     kinds: list[ReplyFault] = []
     rungs = _rungs(model.card)
     messages = request.messages
+    mechanism = next(rungs)
     for number in range(max(1, attempts)):
-        mechanism = next(rungs)
         asked = _asked(
             request.model_copy(
                 update={
@@ -86,9 +88,11 @@ def ask_for(
             card=model.card,
         )
         reply: Reply | None = None
+        fits = False
         try:
             reply = model.complete(asked)
             value, how = _read(form, reply)
+            fits = True
             wrong = check(value) if check is not None else ""
             if wrong:
                 raise ModelReplyError(wrong, kind="schema")
@@ -98,6 +102,8 @@ def ask_for(
             kinds.append(error.kind)
             made.append(_attempt(mechanism, reply, fault=error.kind, problem=str(error)))
             messages = _told(request.messages, reply, str(error), schema)
+            if not fits:  # what has the wanted form, and is wrong all the same, needs no other way of asking
+                mechanism = next(rungs)
             continue
         made.append(_attempt(mechanism, reply))
         used = mechanism if how is Mechanism.JSON_TEXT and mechanism is Mechanism.JSON_SCHEMA else how
@@ -107,6 +113,29 @@ def ask_for(
         kind=kinds[-1],
         problems=tuple(attempt.problem for attempt in made),
     )
+
+
+def ask_json(
+    schema: dict[str, Any], model: Model, request: Request, *, attempts: int = ATTEMPTS
+) -> Answer[RootModel[dict[str, Any]]]:
+    """Return a model's reply as an object that fits a JSON schema (draft 2020-12); else as `ask_for`.
+
+    Raises:
+        NoUsableReplyError: every try failed.
+        ContextOverflowError: the request is longer than the model can read.
+        ModelUnavailableError: the model does not answer; it is not asked again.
+        NotReleasedError: a part may not go to this model; nothing was sent.
+    """
+    from jsonschema import Draft202012Validator
+
+    validator = Draft202012Validator(schema)
+
+    def check(value: RootModel[dict[str, Any]]) -> str:
+        found = sorted(validator.iter_errors(value.root), key=lambda error: list(map(str, error.path)))
+        told = (f"{'.'.join(map(str, error.path)) or 'the reply'}: {error.message}" for error in found[:5])
+        return clean_text("; ".join(told), limit=600)
+
+    return ask_for(RootModel[dict[str, Any]], model, request, attempts=attempts, schema=schema, check=check)
 
 
 def _rungs(card: Card) -> Iterator[Mechanism]:

@@ -231,6 +231,15 @@ def test_a_server_that_does_not_stream_is_asked_for_whole_replies():
     assert reply.first_token_s is None
 
 
+def test_a_server_that_answers_a_stream_with_a_whole_reply_is_not_asked_to_stream_again():
+    def deaf(body, stage):
+        say("whole")({key: value for key, value in body.items() if key != "stream"}, stage)
+
+    with asking(then=deaf) as (server, gateway):
+        assert [gateway.complete(hello()).text for _ in range(2)] == ["whole", "whole"]
+        assert ["stream" in body for body in server.bodies] == [True, False, False]
+
+
 def test_words_are_handed_on_as_they_arrive():
     heard = []
     with asking(say("one piece after another", piece=4), on_word=heard.append) as (_, gateway):

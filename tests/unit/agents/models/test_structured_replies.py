@@ -7,7 +7,7 @@ from pydantic import Field
 
 from novum.agents.models.base import Card, Finish, Mechanism, Message, Reply, Request, ToolUse
 from novum.agents.models.scripted import ScriptedModel
-from novum.agents.models.structured import ATTEMPTS, TOOL, ask_for
+from novum.agents.models.structured import ATTEMPTS, TOOL, ask_for, ask_json
 from novum.core.errors import ContextOverflowError, ModelReplyError, ModelUnavailableError, NoUsableReplyError
 from novum.core.frozen import Frozen
 
@@ -145,6 +145,27 @@ def test_what_the_caller_finds_wrong_is_told_to_the_model():
     answer, model = ask(GOOD, GOOD.replace("CCO", "CCN"), check=check)
     assert answer.value.smiles == "CCN"
     assert "CCO is known already" in model.requests[1].messages[-2].text + model.requests[1].messages[-1].text
+
+
+def test_a_schema_without_a_form_is_held_to_as_well():
+    schema = {
+        "type": "object",
+        "properties": {"n": {"type": "integer", "maximum": 9}},
+        "required": ["n"],
+        "additionalProperties": False,
+    }
+    model = ScriptedModel(['{"n": 10}', '{"n": 3, "m": 1}', '{"n": 3}'])
+    answer = ask_json(schema, model, ASKED)
+    assert answer.value.root == {"n": 3}
+    assert [attempt.fault for attempt in answer.attempts] == ["schema", "schema", ""]
+    assert "10 is greater than the maximum of 9" in answer.attempts[0].problem
+    assert model.requests[0].json_schema == schema
+
+
+def test_a_schema_that_asks_for_more_is_sent_in_place_of_the_forms_own():
+    more = {**Guess.model_json_schema(), "x-more": True}
+    _, model = ask(GOOD, schema=more)
+    assert model.requests[0].json_schema == more
 
 
 def test_another_try_has_another_seed():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from novum.core.belief import CORRELATION, LEAST, MOST, Piece, Reliability, attenuated, confidence
+from novum.core.belief import CORRELATION, LEAST, MOST, Piece, Reliability, attenuated, confidence, derived
 
 pieces = st.lists(
     st.builds(
@@ -67,3 +67,22 @@ def test_support_by_another_method_never_lowers_it(found, p):
 @given(st.permutations([Piece("a", 0.7), Piece("a", 0.9), Piece("b", 0.6, supports=False)]))
 def test_the_order_of_evidence_does_not_matter(found):
     assert math.isclose(confidence(found), confidence(sorted(found, key=lambda x: x.probability)))
+
+
+@given(pieces, st.sampled_from("abc"), st.floats(0.5, 1))
+def test_support_by_the_same_method_never_lowers_it_either(found, group, p):
+    assert confidence([*found, Piece(group, p)]) >= confidence(found) - 1e-12
+
+
+def test_what_rests_on_one_thing_counts_like_what_is_of_one_method():
+    def piece(group, *roots):
+        return Piece(group, 0.8, roots=frozenset(roots))
+
+    shared = confidence([piece("a", "K-1", "K-2"), piece("b", "K-2")])
+    assert shared == pytest.approx(confidence([piece("a"), piece("a")]))
+    assert shared < confidence([piece("a", "K-1"), piece("b", "K-2")])
+
+
+@given(st.floats(0, 1), st.lists(st.floats(0, 1), max_size=5))
+def test_what_is_made_of_several_is_never_above_the_least_of_them(reliability, conditions):
+    assert derived(reliability, *conditions) <= min(conditions, default=1.0)

@@ -27,6 +27,7 @@ from novum.agents.models.payload import messages_of, parameters_of
 from novum.agents.models.profiles import get_profile
 from novum.agents.models.reading import whole_text
 from novum.agents.models.repetition import Repetition
+from novum.agents.models.science_spans import untag_spans, untag_values
 from novum.agents.models.wire import Seen, Wire
 from novum.core.access import Destination, check_release
 from novum.core.conversation import Finish, Image, Mechanism, Reply, Request, TimeSeries, ToolUse, Usage
@@ -251,6 +252,10 @@ class Gateway:
             mechanism = Mechanism.CONTENT_TOOLS if calls else mechanism
         if request.json_schema is not None and not calls:
             mechanism = Mechanism.JSON_SCHEMA
+        if self.profile.tags:
+            # A model that reads molecules between tags writes them so, too.
+            text = untag_spans(text)
+            calls = tuple(c.model_copy(update={"arguments": untag_values(c.arguments)}) for c in calls)
         finish = self._finish(words, seen, text, calls)
         if not text.strip() and not calls and finish is not Finish.REFUSAL:
             raise _nothing_said(finish, reasoning)

@@ -9,7 +9,7 @@ could be taken for a molecule; ``<MOLFORMULA>`` keeps it from that.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Kind = Literal["SMILES", "SELFIES", "IUPAC", "MOLFORMULA", "FASTA"]
 IsMolecule = Callable[[str], bool | None]
@@ -129,6 +129,23 @@ def untag_spans(text: str) -> str:
         'CCO it is'
     """
     return _TAGGED.sub(lambda found: found["body"], text)
+
+
+def untag_values(value: Any) -> Any:
+    """Return JSON data with the tags taken out of every text in it.
+
+    Example:
+        >>> untag_values({"smiles": ["<SMILES>CCO</SMILES>"]})
+        {'smiles': ['CCO']}
+    """
+    match value:
+        case str():
+            return untag_spans(value)
+        case list():
+            return [untag_values(one) for one in value]
+        case dict():
+            return {key: untag_values(one) for key, one in value.items()}
+    return value
 
 
 def is_molecule_by_rdkit(smiles: str) -> bool | None:

@@ -291,6 +291,17 @@ def test_arguments_that_were_cut_are_not_mended_into_others():
         assert gateway.complete(hello(tools=TOOLS)).tool_calls[0].malformed == '{"temperature": 30'
 
 
+def test_molecules_that_a_model_writes_between_tags_come_without_them():
+    tagged = "<SMILES>CCO</SMILES>"
+    scene = say(f"Take {tagged}.", tool_calls=[call(TOOL, {"smiles": tagged, "more": [tagged]})])
+    with asking(then=scene, entry={"family": "intern-s1"}) as (_, gateway):
+        reply = gateway.complete(hello(tools=TOOLS))
+    assert reply.text == "Take CCO."
+    assert reply.tool_calls[0].arguments == {"smiles": "CCO", "more": ["CCO"]}
+    with asking(then=scene) as (_, gateway):
+        assert tagged in gateway.complete(hello(tools=TOOLS)).text
+
+
 # What cannot be used
 
 

@@ -42,6 +42,7 @@ bench: $(TESTING) ## run the benchmarks
 	$(BIN)/python benchmarks/kb.py --quick
 	$(BIN)/python benchmarks/sandbox.py
 	$(BIN)/python benchmarks/network.py
+	$(BIN)/python benchmarks/gateway.py
 	$(BIN)/python benchmarks/discovery_smoke.py
 	$(BIN)/python benchmarks/memory.py --only pool --only parameters
 

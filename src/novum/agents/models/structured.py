@@ -45,6 +45,7 @@ def ask_for(
     attempts: int = ATTEMPTS,
     schema: dict[str, Any] | None = None,
     check: Callable[[Form], str] | None = None,
+    same_way: bool = False,
 ) -> Answer[Form]:
     """Return a model's reply as a value of `form`.
 
@@ -60,6 +61,7 @@ def ask_for(
         attempts: most tries, the first included.
         schema: what is sent in place of the form's own schema, where it asks for more.
         check: says what is wrong with a value that fits the form; empty text when nothing is.
+        same_way: what fits the form and fails `check` is asked for again on the same rung.
 
     Raises:
         NoUsableReplyError: every try failed.
@@ -102,7 +104,7 @@ def ask_for(
             kinds.append(error.kind)
             made.append(_attempt(mechanism, reply, fault=error.kind, problem=str(error)))
             messages = _told(request.messages, reply, str(error), schema)
-            if not fits:  # what has the wanted form, and is wrong all the same, needs no other way of asking
+            if not (same_way and fits):
                 mechanism = next(rungs)
             continue
         made.append(_attempt(mechanism, reply))

@@ -123,11 +123,13 @@ class Voice:
         (key,) = schema["properties"]
         try:
             ask_for(
-                _form(key, schema),
+                _form(key),
                 self._model,
                 self._request(messages, max_tokens),
                 attempts=self.left,
+                schema=schema,
                 check=lambda filled: check(getattr(filled, key)),
+                same_way=True,
             )
         except ContextOverflowError as error:
             raise TooLongError(str(error)) from error
@@ -171,8 +173,6 @@ class _Counted:
         return self._model.complete(request)
 
 
-def _form(key: str, schema: dict[str, Any]) -> type[BaseModel]:
+def _form(key: str) -> type[BaseModel]:
     """Return a form with one list, which takes any entry: each is judged by itself, and not all for one."""
-    form: type[BaseModel] = create_model("Reply", **{key: (list[Any], ...)})  # type: ignore[call-overload]
-    form.model_json_schema = classmethod(lambda *_, **__: schema)  # type: ignore[method-assign, assignment]
-    return form
+    return create_model("Reply", **{key: (list[Any], ...)})  # type: ignore[call-overload, no-any-return]

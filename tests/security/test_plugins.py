@@ -5,6 +5,8 @@ import json
 import os
 import sys
 import textwrap
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from plugins import write_plugin
@@ -12,7 +14,9 @@ from plugins import write_plugin
 import novum.sandbox
 from novum.core.calls import CallStatus, ToolCall
 from novum.core.errors import UsageError
+from novum.core.goals import Budget, Confirmation, Goal, Objective, ObjectiveKind
 from novum.core.settings import load_settings
+from novum.core.spaces import Candidate, PoolSpace
 from novum.runtime import Workspace
 from novum.sandbox.select import open_sandbox
 from novum.tools.plugins.trust import NotTrustedError
@@ -221,3 +225,45 @@ def test_a_plugin_whose_answer_breaks_its_promise_fails_like_any_tool(workspace,
     result = opened.runner.run(call())
     assert result.status is CallStatus.ERROR
     assert "not the promised" in result.message
+
+
+def test_files_are_shown_when_they_are_declared_and_nothing_is_imported_from_them(workspace, folder):
+    with TemporaryDirectory(dir="/var/tmp") as place:
+        data = Path(place, "handbook")
+        data.mkdir()
+        (data / "table.txt").write_text("7.5")
+        (data / "shadowing.py").write_text("raise SystemExit('imported')\n")
+        body = f"""
+try:
+    import shadowing
+except ImportError:
+    length = float(open({str(data / "table.txt")!r}).read())
+"""
+        write_plugin(folder / "tools" / "doubling.py", body=body, more=f"files=({str(data)!r},)")
+        opened = workspace()
+        found = opened.registry.get("lab.double")
+        assert opened.trust.add(found).needs.files == (str(data),)
+        result = opened.runner.run(call())
+        assert result.ok, result.message
+        assert result.properties["length"].value == 15
+
+
+def test_the_ledger_says_which_code_was_trusted(workspace, folder):
+    write_plugin(folder / "tools" / "doubling.py")
+    opened = workspace()
+    goal = Goal(
+        objectives=(Objective(property="length", kind=ObjectiveKind.MAXIMISE, unit="m", tool="lab.double"),),
+        space=PoolSpace(
+            source="rows",
+            rows=tuple(Candidate(id=str(x), label=str(x), arguments={"length": float(x)}) for x in range(3)),
+        ),
+        budget=Budget(experiments=2, batch=2),
+        confirmation=Confirmation(method="none"),
+    )
+    with pytest.raises(NotTrustedError):
+        opened.discovery.create(goal, planner="random")
+    code = opened.trust.add(opened.registry.get("lab.double")).code
+    campaign = opened.discovery.create(goal, planner="random")
+    started = next(iter(opened.ledger.events(campaign)))
+    assert started.versions["tool lab.double"].startswith(f"{code} trusted 2")
+    assert opened.discovery.run(campaign).state == "finished"

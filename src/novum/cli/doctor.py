@@ -179,6 +179,10 @@ def check_tools(workspace: "Workspace") -> Iterator[Finding]:
     needed = {spec.name for spec in registry.properties().get(DEFAULT_PROPERTY, [])}
     for found in registry.tools():
         spec, missing = found.spec, found.missing_libraries()
+        if not missing and not registry.is_trusted(found):
+            remedy = f"read its code, then: novum tools trust {spec.name}"
+            yield Finding("tools", spec.name, State.MISSING, f"not trusted, from {spec.entry}", remedy)
+            continue
         if not missing:
             yield Finding("tools", spec.name, State.OK, f"version {spec.version}, {spec.method}")
             continue

@@ -42,7 +42,8 @@ class Profile:
     """What a sandbox has ready before a call: a name, modules to import, paths and devices to see.
 
     `modules` are imported once, before any untrusted argument is seen. `readable` are extra host
-    directories, mounted read-only at the same place and put in front of ``sys.path``. With `gpu` the
+    directories, mounted read-only at the same place and put in front of ``sys.path``. `data` are files
+    and directories that are mounted likewise, and from which nothing is imported. With `gpu` the
     call sees the machine's accelerators, and imports its modules itself: a fork of a process that has
     used CUDA cannot use it.
     """
@@ -51,6 +52,7 @@ class Profile:
     modules: tuple[str, ...] = ()
     readable: tuple[str, ...] = ()
     gpu: bool = False
+    data: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

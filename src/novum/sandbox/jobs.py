@@ -113,7 +113,7 @@ def check_profile(profile: Profile) -> None:
     Raises:
         UsageError: a path is relative, missing, or reserved.
     """
-    for path in profile.readable:
+    for path in (*profile.readable, *profile.data):
         if not Path(path).is_absolute():
             raise UsageError(f"readable path {path!r} of profile {profile.name!r} is not absolute")
         for name in (os.path.normpath(path), os.path.realpath(path)):

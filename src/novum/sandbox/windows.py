@@ -35,7 +35,13 @@ def find_windows(profile: Profile) -> Windows:
     installed = package.is_relative_to(Path(sys.prefix).resolve())
     # beside an installed package lie the others that it needs; beside a checkout, anything may lie
     beside = package.parent if package.parent.name in ("site-packages", "dist-packages") else package
-    shown = [sys.base_prefix, sys.prefix, *([] if installed else [str(beside)]), *profile.readable]
+    shown = [
+        sys.base_prefix,
+        sys.prefix,
+        *([] if installed else [str(beside)]),
+        *profile.readable,
+        *profile.data,
+    ]
     accelerators = find_accelerators() if profile.gpu else ()
     if profile.gpu and not accelerators:
         raise SandboxUnavailableError(

@@ -315,7 +315,8 @@ def _profile(found: Tool[..., Any]) -> Profile:
     return Profile(
         name=spec.profile,
         modules=(worker.__name__, module, *spec.preload),
-        readable=(*_plugin_root(module), *spec.files),
+        readable=_plugin_root(module),
+        data=spec.files,
         gpu=spec.gpu,
     )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from novum.core.calls import PropertySpec, ToolCall, ToolSpec
-from novum.core.errors import GoalError, MissingExtraError
+from novum.core.errors import GoalError
 from novum.core.goals import MANUAL, POOL, Goal, Objective
 from novum.core.quantity import DIMENSIONLESS, Quantity, canonical_unit, convert, is_compatible
 from novum.core.spaces import Candidate, CrystalSpace, ParameterSpace, PoolSpace, Space
@@ -211,8 +211,7 @@ def _unknown_options(tool: ToolSpec, options: Mapping[str, Any]) -> list[str]:
 
 
 def _require_available(tool: ToolSpec, registry: Registry) -> None:
-    if not registry.is_available(tool):
-        raise MissingExtraError(feature=f"tool {tool.name!r}", extra=tool.extra or tool.name)
+    registry.require(tool.name)
 
 
 def scale_of(assay: Assay) -> float:

@@ -21,7 +21,7 @@ def auxiliary_tools(assays: Mapping[str, Assay], space: Space, registry: Registr
     found = [
         tool.spec
         for tool in registry.tools()
-        if not tool.missing_libraries()
+        if registry.is_available(tool.spec)
         and not tool.spec.hosts
         and not any(tool.spec.find_property(name) for name in assays)
         and (required := set(tool.spec.parameters.get("required", ())))

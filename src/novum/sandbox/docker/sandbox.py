@@ -323,7 +323,7 @@ class DockerSandbox:
             check_profile(profile)
             known = _Known(find_windows(profile))
         else:
-            missing = sorted(set(profile.readable) - set(self._readable))
+            missing = sorted({*profile.readable, *profile.data} - set(self._readable))
             if missing:
                 raise SandboxUnavailableError(
                     f"image {self._image!r} does not hold {', '.join(missing)}, which profile "

@@ -337,19 +337,18 @@ class Checker:
 
     def _call(self, arguments: Mapping[str, Any], seed: int) -> Tried:
         launch, spec = launch_of(self.tool, arguments, seed), self.spec
-        readable = tuple(spec.files) if self._granted else ()
-        plain = tuple(path for path in launch.profile.readable if path not in spec.files)
+        data = launch.profile.data if self._granted or self._is_remote else ()
         request = SandboxRequest(
             entry=f"{watch.__name__}:watched",
             arguments={
                 "entry": launch.entry,
                 "arguments": launch.arguments,
-                "readable": [*readable, *plain],
+                "readable": [*launch.profile.readable, *data],
             },
             profile=dataclasses.replace(
                 launch.profile,
                 modules=(*launch.profile.modules, watch.__name__),
-                readable=(*plain, *readable),
+                data=data,
                 gpu=launch.profile.gpu and self._granted,
             ),
             limits=dataclasses.replace(Limits(), wall_s=spec.timeout_s, memory_mb=spec.memory_mb),

@@ -270,7 +270,7 @@ def _launch(
 
 
 def _profile(server: Server) -> Profile:
-    return Profile(name=PREFIX, modules=(INSIDE,), readable=server.shown)
+    return Profile(name=PREFIX, modules=(INSIDE,), data=server.shown)
 
 
 def _way(server: Server, command: tuple[str, ...]) -> dict[str, Any]:

@@ -152,7 +152,7 @@ def _launch(
             "seed": seed,
         },
         profile=Profile(
-            name="plugin", modules=(inside.__name__, *spec.preload), readable=spec.files, gpu=spec.gpu
+            name="plugin", modules=(inside.__name__, *spec.preload), data=spec.files, gpu=spec.gpu
         ),
         files=_files(source),
         hosts=spec.hosts,

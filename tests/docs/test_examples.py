@@ -6,7 +6,7 @@ import sys
 import pytest
 from doc_blocks import EXAMPLES
 
-from novum.core.spaces import MoleculeSpace, ParameterSpace, PoolSpace
+from novum.core.spaces import CrystalSpace, MoleculeSpace, ParameterSpace, PoolSpace
 from novum.workflows.assays import choose_assays
 from novum.workflows.goal_files import load_goal
 
@@ -22,7 +22,7 @@ def test_an_example_loads_and_can_be_measured_here(path, registry):
 
 def test_the_examples_cover_every_kind_of_space(registry):
     kinds = {type(load_goal(str(path), registry).space) for path in GOALS}
-    assert kinds == {MoleculeSpace, ParameterSpace, PoolSpace}
+    assert kinds == {CrystalSpace, MoleculeSpace, ParameterSpace, PoolSpace}
 
 
 def test_the_pool_of_reactions_is_what_its_formula_gives():

@@ -21,6 +21,7 @@ from novum.core.settings import Settings
 from novum.core.spaces import LinearConstraint
 from novum.workflows.goal_files import (
     ConfirmationEntry,
+    CrystalsEntry,
     GoalFile,
     MoleculesEntry,
     ParameterEntry,
@@ -114,6 +115,7 @@ SECTIONS: list[tuple[str, type[BaseModel]]] = [
     ("## Top level", GoalFile),
     ("## One of `objectives`", WishEntry),
     ("## `space` with `kind: molecules`", MoleculesEntry),
+    ("## `space` with `kind: crystals`", CrystalsEntry),
     ("## `space` with `kind: pool`", PoolEntry),
     ("## `space` with `kind: parameters`", ParametersEntry),
     ("One of `parameters`:", ParameterEntry),

@@ -7,8 +7,10 @@ from pydantic import Field
 
 from novum.core.errors import ToolFailedError
 from novum.tools.base import MethodError, Properties, Unit, Usual, tool
+from novum.tools.examples import Example
 from novum.tools.materials.calculators import CalculatorName, Family, Method
 from novum.tools.materials.relaxation import energy_of, relax
+from novum.tools.materials.samples import COPPER
 from novum.tools.materials.structures import StructureText, formula_of, parse_structure, to_atoms
 
 if TYPE_CHECKING:
@@ -55,6 +57,14 @@ class CompressionProperties(Properties):
     nominal_cost_s=2.0,
     timeout_s=900,
     memory_mb=3072,
+    examples=(
+        Example(
+            arguments={"structure": COPPER},
+            expected={"bulk_modulus": 141.3, "equilibrium_volume_per_atom": 11.95},
+            rtol=0.15,
+            source="WIEN2k (PBE), doi:10.1080/10408436.2013.772503",
+        ),
+    ),
 )
 def equation_of_state(
     structure: StructureText,

@@ -6,6 +6,8 @@ from pydantic import Field
 
 from novum.core.errors import ToolFailedError
 from novum.tools.base import Properties, Unit, Usual, tool
+from novum.tools.examples import Example
+from novum.tools.materials.samples import SILICON
 from novum.tools.materials.structures import (
     Format,
     StructureText,
@@ -43,6 +45,14 @@ class CrystalProperties(Properties):
     libraries=("pymatgen", "spglib"),
     nominal_cost_s=0.1,
     memory_mb=1024,
+    examples=(
+        Example(
+            arguments={"structure": SILICON},
+            expected={"space_group_number": 227, "n_atoms": 2, "density": 2.329},
+            rtol=1e-3,
+            source="CRC Handbook: density 2.329 g/cm3, Fd-3m",
+        ),
+    ),
 )
 def describe(
     structure: StructureText,

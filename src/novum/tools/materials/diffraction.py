@@ -7,6 +7,8 @@ from pydantic import Field
 
 from novum.core.errors import ToolFailedError
 from novum.tools.base import Properties, Unit, tool
+from novum.tools.examples import Example
+from novum.tools.materials.samples import COPPER
 from novum.tools.materials.structures import StructureText, formula_of, parse_structure
 
 if TYPE_CHECKING:
@@ -40,6 +42,14 @@ class PatternProperties(Properties):
     libraries=("pymatgen",),
     nominal_cost_s=0.3,
     memory_mb=1024,
+    examples=(
+        Example(
+            arguments={"structure": COPPER, "radiation": "CuKa1"},
+            expected={"strongest_peak": 43.297},
+            atol=0.05,
+            source="ICDD 04-0836",
+        ),
+    ),
 )
 def xrd(
     structure: StructureText,

@@ -6,8 +6,10 @@ from pydantic import Field
 
 from novum.core.errors import ToolFailedError
 from novum.tools.base import Properties, Unit, tool
+from novum.tools.examples import Example
 from novum.tools.materials.calculators import CalculatorName, Family, Method
 from novum.tools.materials.relaxation import energy_of, pressure_of, relax
+from novum.tools.materials.samples import ALUMINIDE
 from novum.tools.materials.structures import (
     Format,
     StructureText,
@@ -43,6 +45,14 @@ class RelaxedProperties(Properties):
     nominal_cost_s=1.0,
     timeout_s=600,
     memory_mb=3072,
+    examples=(
+        Example(
+            arguments={"structure": ALUMINIDE},
+            expected={"volume_per_atom": 12.03},
+            rtol=0.02,
+            source="lattice constant of NiAl 2.887 angstrom: Villars, Pearson's Handbook",
+        ),
+    ),
 )
 def relaxing(
     structure: StructureText,

@@ -6,10 +6,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from novum.core.digest import digest
 from novum.tools.base import MethodError, Properties, Unit, Usual, tool
+from novum.tools.examples import Example
 from novum.tools.materials.calculators import Method
 from novum.tools.materials.hull import place_on_hull
 from novum.tools.materials.references import Phase, competing_phases, elemental_phase
 from novum.tools.materials.relaxation import relax
+from novum.tools.materials.samples import ALUMINIDE
 from novum.tools.materials.structures import StructureText, formula_of, parse_structure, write_structure
 
 ERROR = 0.083
@@ -70,6 +72,14 @@ class StabilityProperties(Properties):
     nominal_cost_s=1.0,
     timeout_s=600,
     memory_mb=3072,
+    examples=(
+        Example(
+            arguments={"structure": ALUMINIDE, "competing": "elements"},
+            expected={"formation_energy": -0.640},
+            atol=2 * ERROR,
+            source="calorimetry, as pymatgen's exp_compounds.json.gz collects it (mp-1487)",
+        ),
+    ),
 )
 def stability(
     structure: StructureText,

@@ -95,7 +95,7 @@ class ReplayModel:
     Args:
         known: what is on record.
         name: what the model was called.
-        destination: where it was; what may not go there is refused here too.
+        destination: where it was. Nothing goes there, so nothing is refused.
         card: what it was seen to be able to do.
     """
 

@@ -248,6 +248,19 @@ def test_words_are_handed_on_as_they_arrive():
     assert "".join(heard) == text
 
 
+def test_a_proxy_of_the_environment_is_used_for_a_remote_server_alone(monkeypatch):
+    with FaultServer() as proxy, FaultServer() as local:
+        monkeypatch.setenv("http_proxy", proxy.url.removesuffix("/v1"))
+        monkeypatch.delenv("no_proxy", raising=False)
+        far = ModelEntry(base_url="http://model.invalid/v1", model="m")
+        for entry in (far, ModelEntry(base_url=local.url, model="m")):
+            gateway = Gateway("mine", entry, tries=1)
+            gateway.complete(hello())
+            gateway.close()
+        assert [seen.path for seen in proxy.requests] == ["http://model.invalid/v1/chat/completions"]
+        assert [seen.path for seen in local.requests] == ["/v1/chat/completions"]
+
+
 # Tool calls
 
 

@@ -5,11 +5,12 @@ import json
 import pytest
 
 from novum.agents.models.engines.base import Launch, Order
+from novum.agents.models.engines.cached import is_cached, use_cached
 from novum.agents.models.engines.catalogue import Servable, find_servable, load_catalogue
 from novum.agents.models.engines.choose import ENGINES, choose_engine, get_engine
 from novum.agents.models.engines.machine import Gpu, Machine, parse_gpus
 from novum.agents.models.engines.tiny import launch_tiny
-from novum.core.errors import NotFoundError, UsageError
+from novum.core.errors import MissingExtraError, NotFoundError, UsageError
 from novum.core.model_entry import is_loopback
 
 
@@ -243,3 +244,27 @@ def test_the_tiny_model_needs_no_gpu_and_no_network(tmp_path):
     assert launch.server[0].variables["HF_HUB_OFFLINE"] == "1"
     assert launch.downloads == ""
     assert launch.base_url == "http://127.0.0.1:8123/v1"
+
+
+def test_weights_in_the_hubs_cache_are_served_without_a_network(tmp_path, monkeypatch):
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    launch = ENGINES["vllm"].launch(order(MINI, FLEETS["1 x 80"]))
+    assert use_cached(launch) == launch
+    kept = tmp_path / "models--internlm--Intern-S1-mini"
+    (kept / "snapshots" / "abc").mkdir(parents=True)
+    (kept / "refs").mkdir()
+    (kept / "refs" / "main").write_text("abc")
+    cached = use_cached(launch)
+    assert cached.downloads == ""
+    assert cached.server[0].variables["HF_HUB_OFFLINE"] == "1"
+    assert any("nothing is downloaded" in note for note in cached.notes)
+    assert not is_cached("no such/name/at all")
+
+
+def test_the_tiny_model_says_which_extra_it_needs(tmp_path, monkeypatch):
+    monkeypatch.setattr("novum.agents.models.engines.tiny.find_spec", lambda _: None)
+    with pytest.raises(MissingExtraError, match=r"novum\[serve-tiny\]"):
+        launch_tiny(cache=tmp_path)
+    assert launch_tiny(cache=tmp_path, check=False).engine == "tiny"

@@ -118,11 +118,51 @@ def test_another_server_on_the_port_is_not_taken_for_ours(start, tmp_path):
     assert theirs.started.is_alive()
 
 
-def test_what_follows_the_start_is_run_and_its_failure_is_told(start):
-    after = Command((sys.executable, "-c", "print('no such model'); raise SystemExit(4)"))
-    server = start(launch={"after": (after,)})
+def python(code: str) -> Command:
+    return Command((sys.executable, "-c", code))
+
+
+def test_weights_that_are_here_are_not_fetched(start, tmp_path):
+    mark = tmp_path / "fetched"
+    fetch = python(f"open({str(mark)!r}, 'w')")
+    here = start(launch={"present": python("pass"), "after": (fetch,)})
+    here.wait_healthy(patience_s=60, may_download=False)
+    assert not mark.exists()
+    missing = start(launch={"present": python("raise SystemExit(1)"), "after": (fetch,)})
+    missing.wait_healthy(patience_s=60, may_download=True)
+    assert mark.exists()
+
+
+def test_weights_that_may_not_be_fetched_stop_the_server(start):
+    server = start(
+        launch={
+            "present": python("raise SystemExit(1)"),
+            "after": (python("raise SystemExit(9)"),),
+            "downloads": "the weights m",
+        }
+    )
+    with pytest.raises(UsageError, match="would download the weights m, which was not allowed"):
+        server.wait_healthy(patience_s=60, may_download=False)
+    assert find_marked(server.started.mark) == []
+
+
+def test_weights_that_cannot_be_fetched_are_told(start):
+    server = start(launch={"after": (python("print('no such model'); raise SystemExit(4)"),)})
     with pytest.raises(ModelUnavailableError, match=r"(?s)ended with exit code 4.*no such model"):
         server.wait_healthy(patience_s=60)
+    assert find_marked(server.started.mark) == []
+
+
+def test_an_interrupt_while_weights_are_fetched_ends_the_fetching(start):
+    def interrupt(_waited: float, line: str) -> None:
+        if line == "fetching":
+            raise KeyboardInterrupt
+
+    fetch = python("import time; print('fetching', flush=True); time.sleep(600)")
+    server = start(launch={"after": (fetch,)})
+    with pytest.raises(KeyboardInterrupt):
+        server.wait_healthy(patience_s=60, on_wait=interrupt)
+    server.stop()
     assert find_marked(server.started.mark) == []
 
 

@@ -172,6 +172,18 @@ def test_questions_at_the_same_time_do_not_mix(ask):
         assert list(pool.map(one, range(4))) == alone
 
 
+def test_a_client_that_goes_away_holds_nobody_up(tiny_server, ask):
+    endless = {"model": "tiny", "messages": [{"role": "user", "content": "hi"}], "stream": True}
+    url = f"{tiny_server.base_url}/chat/completions"
+    for seed in range(3):
+        body = {**endless, "max_tokens": 30000, "seed": seed}
+        with httpx.stream("POST", url, json=body, timeout=60) as answer:
+            next(answer.iter_lines())
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(url, json={**body, "stream": False}, timeout=0.3)
+    assert ask(max_tokens=3)["usage"]["completion_tokens"] <= 3
+
+
 def test_the_limit_of_tokens_holds(ask):
     answer = ask(max_tokens=5)
     assert answer["choices"][0]["finish_reason"] == "length"

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import tomllib
 
 import pytest
@@ -283,27 +284,55 @@ def test_the_name_of_another_server_is_not_overwritten(folder):
     assert (ended.code, "--as gives this one another name" in ended.err) == (2, True)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_stops_the_server_and_all_that_it_started(folder, number):
-    put_engine(folder / "bin", "llama-server", serves="mine", worker=True)
+def serve_apart(folder, until: str) -> tuple[subprocess.Popen, object]:
+    """Start `novum model serve mine` in a process of its own, and return it once it has said `until`."""
     code = "import sys; from novum.cli.main import main; main(sys.argv[1:])"
     arguments = ["model", "serve", "mine", "--weights", str(gguf(folder)), "--port", str(free_port())]
     process = subprocess.Popen([sys.executable, "-c", code, *arguments], stderr=subprocess.PIPE, text=True)
     said = ""
     assert process.stderr is not None
-    while "Ctrl-C stops it" not in said:
+    while until not in said:
         line = process.stderr.readline()
         assert line, said
         said += line
     kept = ServedModels(folder / "cache" / "novum" / "served")
-    started = kept.find("mine")
-    assert started is not None
+    deadline = time.monotonic() + 60
+    while (started := kept.find("mine")) is None:
+        assert time.monotonic() < deadline
+    return process, started
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_the_server_and_all_that_it_started(folder, number):
+    put_engine(folder / "bin", "llama-server", serves="mine", worker=True)
+    process, started = serve_apart(folder, "Ctrl-C stops it")
     process.send_signal(number)
     assert process.wait(60) == 0
     assert "mine is stopped; it had to be killed" in process.stderr.read()
     process.stderr.close()
     assert not started.is_alive()
-    assert kept.running() == []
+    assert model("stop").err.strip() == "nothing that novum started runs"
+
+
+def test_a_signal_while_it_loads_stops_it_too(folder):
+    put_engine(folder / "bin", "llama-server", serves="mine", deaf=True)
+    process, started = serve_apart(folder, "llama-server -m")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) != 0
+    process.stderr.close()
+    assert not started.is_alive()
+    assert model("list", "--json").json["models"] == []
+
+
+def test_a_server_whose_command_was_killed_can_still_be_stopped(folder):
+    put_engine(folder / "bin", "llama-server", serves="mine")
+    process, started = serve_apart(folder, "Ctrl-C stops it")
+    process.kill()
+    process.wait()
+    process.stderr.close()
+    assert started.is_alive()
+    assert "mine is stopped" in model("stop", "mine").err
+    assert not started.is_alive()
 
 
 def test_a_server_that_ends_by_itself_ends_the_command(folder):

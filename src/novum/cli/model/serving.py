@@ -111,9 +111,13 @@ def serve(
     if print_only or machine is not None:
         print_launch(launch, json=json)
         return
+    if not yes:
+        from novum.agents.models.engines.cached import use_cached
+
+        launch = use_cached(launch)
     if any(command.node for command in (*launch.before, *launch.server)) or launch.before:
         raise UsageError("it needs several nodes, and novum starts nothing on others: --print the commands")
-    if launch.downloads and not yes:
+    if launch.downloads and not yes and launch.present is None:
         raise UsageError(
             f"{launch.engine} would download {launch.downloads}; --yes lets it, "
             "--weights names a copy that is here"
@@ -126,7 +130,7 @@ def serve(
     for note in launch.notes:
         err().print(render.line("note: ", note))
     with ending_on_signal():
-        server = bring_up(launch, called, served, patience_s=timeout)
+        server = bring_up(launch, called, served, patience_s=timeout, may_download=yes)
         try:
             register(launch, called, user=user)
             if json:

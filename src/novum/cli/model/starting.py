@@ -77,11 +77,14 @@ def ending_on_signal() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def bring_up(launch: "Launch", name: str, served: "ServedModels", *, patience_s: float) -> "Server":
+def bring_up(
+    launch: "Launch", name: str, served: "ServedModels", *, patience_s: float, may_download: bool
+) -> "Server":
     """Start a server and wait until it answers.
 
     Raises:
         ModelUnavailableError: it did not come up; its log's end is in the message.
+        UsageError: something would have to be downloaded, and may not.
         KeyboardInterrupt: the wait was interrupted; the server is stopped.
     """
     from novum.agents.models.engines.serving import Server
@@ -92,7 +95,7 @@ def bring_up(launch: "Launch", name: str, served: "ServedModels", *, patience_s:
     begin = time.monotonic()
     try:
         with progress(f"{launch.engine} loads {launch.served_as}") as on_wait:
-            server.wait_healthy(patience_s=patience_s, on_wait=on_wait)
+            server.wait_healthy(patience_s=patience_s, on_wait=on_wait, may_download=may_download)
     except BaseException:
         server.stop()
         served.forget(name)

@@ -72,8 +72,12 @@ class Launch:
     context_tokens: int | None = None
     before: tuple[Command, ...] = ()
     """What is run first, on the node that each names."""
+    present: Command | None = None
+    """Run here once the server answers: it succeeds if the weights are here."""
     after: tuple[Command, ...] = ()
-    """What is run here once the server answers."""
+    """What is run here once the server answers, to fetch weights that are not here."""
+    hub: str = ""
+    """The repository in the cache of the Hugging Face hub, where the engine looks first; empty otherwise."""
     downloads: str = ""
     """What would be fetched from the network; empty where everything is here."""
     notes: tuple[str, ...] = ()

@@ -147,6 +147,7 @@ def _launch(
         family=servable.family,
         context_tokens=fit.context_tokens,
         before=before,
+        hub="" if servable.local else servable.repository,
         downloads=download_of(servable, form),
         notes=tuple(notes),
     )

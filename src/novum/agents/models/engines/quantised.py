@@ -79,6 +79,7 @@ class Ollama:
             served_as=model,
             family=servable.family,
             context_tokens=fit.context_tokens,
+            present=Command(("ollama", "show", model), {"OLLAMA_HOST": at}),
             after=(Command(("ollama", "pull", model), {"OLLAMA_HOST": at}),),
             downloads=download_of(servable, form),
             notes=() if fit.n_gpus else (ON_PROCESSOR,),

@@ -74,10 +74,18 @@ class Server:
             raise UsageError(f"{command.argv[0]!r} cannot be started: {error.strerror}") from error
         self.started = Started(self._process.pid, mark, log)
 
-    def wait_healthy(self, *, patience_s: float, on_wait: OnWait | None = None) -> None:
-        """Wait until the server answers, then do what is to be done once it does.
+    def wait_healthy(
+        self, *, patience_s: float, on_wait: OnWait | None = None, may_download: bool = True
+    ) -> None:
+        """Wait until the server answers, then fetch through it what is not here.
+
+        Args:
+            patience_s: how long it may take to answer; what is fetched then takes its time.
+            on_wait: called again and again meanwhile.
+            may_download: whether anything may be fetched.
 
         Raises:
+            UsageError: something would have to be fetched, and may not; the server is stopped then.
             ModelUnavailableError: it ended, or did not become healthy in time; it is stopped then, and the
                 message has the end of its log.
         """
@@ -96,8 +104,17 @@ class Server:
         if self._process.poll() is not None:  # somebody else's server answers there
             self.stop(patience_s=0)
             raise self._failure(f"ended with {self._ending()}, and another server answers in its place")
+        if self.launch.present is not None and self._run(self.launch.present, on_wait) == 0:
+            return
+        if self.launch.after and not may_download:
+            self.stop()
+            raise UsageError(
+                f"{self.launch.engine} would download {self.launch.downloads}, which was not allowed"
+            )
         for command in self.launch.after:
-            self._run(command)
+            if code := self._run(command, on_wait):
+                self.stop()
+                raise self._failure(f"answered, but '{command.line}' ended with exit code {code}")
 
     def wait(self) -> int:
         """Wait until the server ends by itself, and return its exit code."""
@@ -121,19 +138,27 @@ class Server:
         self._process.wait()
         return in_order and rest
 
-    def _run(self, command: Command) -> None:
+    def _run(self, command: Command, on_wait: OnWait | None) -> int:
+        begin = time.monotonic()
         with self.started.log.open("ab") as stream:
-            ended = subprocess.run(
+            # It carries the mark as well, and so ends with the server if the wait is interrupted.
+            running = subprocess.Popen(
                 command.argv,
                 stdin=subprocess.DEVNULL,
                 stdout=stream,
                 stderr=subprocess.STDOUT,
                 env=_environment(command.variables, self.started.mark),
-                check=False,
             )
-        if ended.returncode:
-            self.stop()
-            raise self._failure(f"answered, but '{command.line}' ended with exit code {ended.returncode}")
+        try:
+            while (code := running.poll()) is None:
+                if on_wait is not None:
+                    on_wait(time.monotonic() - begin, self.started.tail(1))
+                time.sleep(POLL_S)
+        except BaseException:
+            running.kill()
+            running.wait()
+            raise
+        return code
 
     def _ending(self) -> str:
         code = self._process.returncode

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -109,16 +109,16 @@ class TinyModel:
         if wish.tools:
             self._matcher(call_schema(wish.tools))
 
-    def write(self, wish: Wish) -> Iterator[Piece]:
+    def write(self, wish: Wish) -> Generator[Piece, None, None]:
         """Yield a completion as it is written; the last piece says why it ends.
 
         Raises:
             SchemaRefusedError: no grammar can be made of a schema.
         """
-        with self._lock, self._torch.inference_mode():
+        with self._lock:
             yield from self._write(wish)
 
-    def _write(self, wish: Wish) -> Iterator[Piece]:
+    def _write(self, wish: Wish) -> Generator[Piece, None, None]:
         in_call = wish.forced and bool(wish.tools)
         schema = call_schema(wish.tools) if in_call else wish.schema
         matcher = self._matcher(schema) if schema is not None else None
@@ -156,9 +156,14 @@ class TinyModel:
         yield Piece(text.rest(), in_call, wish.max_tokens, "length")
 
     def _read(self, tokens: list[int], memory: Any) -> tuple[Any, Any]:
-        read = self._model(
-            input_ids=self._torch.tensor([tokens]), past_key_values=memory, use_cache=True, logits_to_keep=1
-        )
+        # Here and not around the whole: a stream's pieces may be fetched from several threads.
+        with self._torch.inference_mode():
+            read = self._model(
+                input_ids=self._torch.tensor([tokens]),
+                past_key_values=memory,
+                use_cache=True,
+                logits_to_keep=1,
+            )
         return read.logits[0, -1].clone(), read.past_key_values
 
     def _choose(self, logits: Any, wish: Wish, draw: Any) -> int:

@@ -17,6 +17,7 @@ from novum.core.settings import load_settings
 from novum.runtime import Workspace
 from novum.sandbox.base import Sandbox
 from novum.sandbox.select import open_sandbox
+from novum.tools.conformance import Outcome, check_tool
 from novum.tools.mcp.servers import Server, ServerError, ask, checked_server
 from novum.tools.plugins.trust import NotTrustedError
 
@@ -266,3 +267,10 @@ def test_a_server_of_somebody_else(workspace, sandbox):
     )
     assert "Mars" in failed.message
     assert os.path.exists(workspace.servers.file)
+
+
+def test_a_servers_tool_can_be_checked(workspace, lab):
+    add(workspace, lab.model_copy(update={"timeout_s": 5.0}))
+    report = check_tool(workspace.registry.get("mcp.lab.gap"), workspace.sandbox, granted=True)
+    assert report.passed, str(report)
+    assert any(finding.outcome is Outcome.SKIPPED for finding in report.findings)

@@ -267,3 +267,9 @@ def test_the_ledger_says_which_code_was_trusted(workspace, folder):
     started = next(iter(opened.ledger.events(campaign)))
     assert started.versions["tool lab.double"].startswith(f"{code} trusted 2")
     assert opened.discovery.run(campaign).state == "finished"
+
+
+def test_a_pipe_in_the_folder_does_not_hold_anybody_up(workspace, folder):
+    (folder / "tools").mkdir()
+    os.mkfifo(folder / "tools" / "pipe.py")
+    assert "no regular file" in workspace().registry.broken["tools/pipe.py"].error

@@ -168,7 +168,7 @@ def _problems(given: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
             else:
                 said = f"{error.validator} is {error.validator_value!r}"
                 found.append(explain(clean_text(said, limit=200), place, given=error.instance, known=known))
-    except (RecursionError, Unresolvable) as error:
+    except (RecursionError, ArithmeticError, Unresolvable) as error:
         raise ToolArgumentError(f"the tool's schema leads nowhere: {type(error).__name__}") from error
     return list(dict.fromkeys(found))
 

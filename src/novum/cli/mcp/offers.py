@@ -60,8 +60,11 @@ def offers(workspace: "Workspace", *, to: Destination, read_only: bool = False) 
     Raises:
         UsageError: two tools would have one name.
     """
+    # opened here, once: calls come from several threads
+    _ = workspace.ledger, workspace.knowledge
     found = [*_knowledge(workspace, to), *_campaigns(workspace)]
     if not read_only:
+        _ = workspace.runner, workspace.discovery
         found += [*_tools(workspace), _run_campaign(workspace)]
     names = [offer.name for offer in found]
     twice = {name for name in names if names.count(name) > 1}
@@ -206,7 +209,7 @@ def _run_campaign(workspace: "Workspace") -> Offer:
             raise UsageError("a campaign runs already; ask for its outcome with list_campaigns")
         try:
             wanted = workspace.load_goal(goal, seed=seed, experiments=experiments)
-            name = workspace.discovery.create(wanted, planner=workspace.settings.planner)
+            name = workspace.discovery.create(wanted, planner=workspace.chosen_planner)
             outcome = workspace.discovery.run(name)
             return {"campaign": name, "outcome": outcome.state, **overview_json(workspace.record(name))}
         finally:

@@ -95,7 +95,7 @@ def file_source(path: Path, *, origin: str = "") -> Source:
     )
 
 
-def module_source(text: str, folder: Path, *, promised: str = "", origin: str = "") -> Source:
+def module_source(text: str, folder: Path | None = None, *, promised: str = "", origin: str = "") -> Source:
     """Return the source of ``package.module:function``, found in `folder` or among what is installed.
 
     Raises:
@@ -105,9 +105,11 @@ def module_source(text: str, folder: Path, *, promised: str = "", origin: str = 
     top = module.partition(".")[0]
     if not all(part.isidentifier() for part in module.split(".")):
         raise SourceError(f"{text!r} is neither a file 'name.py' nor of the form 'package.module:function'")
-    found = PathFinder.find_spec(top, [str(folder)]) or _installed(top)
+    found = PathFinder.find_spec(top, [str(folder)]) if folder else None
+    found = found or _installed(top)
     if found is None:
-        raise SourceError(f"there is no module {top!r} in {str(folder)!r}, nor is one installed")
+        here = f" in {str(folder)!r}, nor is one" if folder else " that is"
+        raise SourceError(f"there is no module {top!r}{here} installed")
     content, place = _content_of(found)
     installed = any(place.is_relative_to(Path(prefix).resolve()) for prefix in (sys.prefix, sys.base_prefix))
     return Source(
@@ -135,7 +137,7 @@ def _offered() -> Iterator[Source | BrokenTool]:
             continue
         try:
             package = path.partition(":")[0].partition(".")[0]
-            yield module_source(path, Path("/nowhere"), promised=name, origin=f"package {package}")
+            yield module_source(path, promised=name, origin=f"package {package}")
         except SourceError as error:
             yield BrokenTool(name, str(error))
 
@@ -143,10 +145,10 @@ def _offered() -> Iterator[Source | BrokenTool]:
 def _looks_like_tools(path: Path) -> bool:
     """Say whether a file may hold tools: a project's folder of that name often holds something else."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
+        content = _read(path)
+    except SourceError:
         return True  # so that it is listed, with its error
-    return "novum" in text and "@tool" in text
+    return b"novum" in content and b"@tool" in content
 
 
 def _installed(top: str) -> ModuleSpec | None:

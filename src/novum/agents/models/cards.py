@@ -4,6 +4,7 @@ from pathlib import Path
 
 from novum.agents.models.base import Card
 from novum.core.digest import digest
+from novum.core.errors import StoreError
 from novum.core.model_entry import ModelEntry
 from novum.core.settings import user_cache
 
@@ -22,7 +23,14 @@ def find_card(entry: ModelEntry) -> Card | None:
 
 
 def save_card(entry: ModelEntry, card: Card) -> None:
-    """Store a card in the place of the last one."""
+    """Store a card in the place of the last one.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
     file = card_file(entry)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"{str(file)!r} cannot be written: {error.strerror}") from error

@@ -6,7 +6,6 @@ import typer
 from rich.text import Text
 
 from novum.cli import render
-from novum.cli.model.cards import save_card
 from novum.cli.model.group import app, get_entry
 from novum.cli.options import JsonOption, examples
 from novum.cli.terminal import err, show, write_json
@@ -32,6 +31,7 @@ def check(
     About ten short questions are asked: chat, streaming, thinking, JSON schema, tool calls, images,
     context, speed. Nothing of a campaign is in them. Planning adapts to the card that results.
     """
+    from novum.agents.models.cards import save_card
     from novum.agents.models.check import probe
     from novum.agents.models.gateway import Gateway
 

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Any
 
 from novum.cli import render
-from novum.cli.model.cards import find_card
 from novum.cli.model.group import app
 from novum.cli.options import JsonOption, examples
 from novum.cli.terminal import err, show, write_json
@@ -82,5 +81,7 @@ def state(entry: ModelEntry, found: "Reached") -> Any:
 
 def checked(entry: ModelEntry) -> str:
     """Return the day on which a model was last checked; empty where it was not."""
+    from novum.agents.models.cards import find_card
+
     card = find_card(entry)
     return card.probed_at.date().isoformat() if card is not None and card.probed_at else ""

@@ -12,37 +12,29 @@ What it promises, whatever the server does:
 """
 
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import httpx
 from pydantic import SecretStr
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
+from novum.agents.models.again import TRIES, asking_again
 from novum.agents.models.base import Card, OnWord
-from novum.agents.models.dialects import parse_tool_calls, split_thinking, to_tool_use
-from novum.agents.models.faults import fault_of, is_refusal
+from novum.agents.models.faults import fault_of
+from novum.agents.models.hearing import Words
 from novum.agents.models.library import load_litellm
 from novum.agents.models.payload import messages_of, parameters_of
 from novum.agents.models.profiles import get_profile
-from novum.agents.models.reading import whole_text
-from novum.agents.models.repetition import Repetition
-from novum.agents.models.science_spans import untag_spans, untag_values
-from novum.agents.models.wire import Seen, Wire
+from novum.agents.models.replying import reply_of
+from novum.agents.models.wire import Wire
 from novum.core.access import Destination, check_release
-from novum.core.conversation import Finish, Image, Mechanism, Reply, Request, TimeSeries, ToolUse, Usage
+from novum.core.conversation import Image, Reply, Request, TimeSeries
 from novum.core.errors import ContextOverflowError, ModelReplyError, ModelUnavailableError
 from novum.core.knowledge import Access
 from novum.core.model_entry import ModelEntry
 
-TRIES = 4
-"""How often a server is asked at most, the first time included."""
 IDLE_S = 120.0
 """Seconds without a byte after which a server is given up; reading a long prompt takes its time."""
-WAIT_S = (0.5, 8.0)
-"""Seconds before the second try, and at most; each wait is twice the one before."""
-
-_AGAIN = frozenset({"unreachable", "timeout", "overloaded", "dropped", "failed"})
 _NO_KEY = "none"
 
 
@@ -110,15 +102,7 @@ class Gateway:
         self._openai()
         begin = time.monotonic()
         end = begin + request.deadline_s
-        retrying = Retrying(
-            retry=retry_if_exception(lambda error: _is_worth_a_retry(error, end)),
-            stop=stop_after_attempt(self._tries),
-            wait=_wait,
-            sleep=self._sleep,
-            before_sleep=lambda state: _check_room(state, end),
-            reraise=True,
-        )
-        for attempt in retrying:
+        for attempt in asking_again(end=end, tries=self._tries, sleep=self._sleep):
             with attempt:
                 tries = attempt.retry_state.attempt_number
                 reply = self._once(request, end=end, tries=tries)
@@ -189,7 +173,7 @@ class Gateway:
         if self._streams:
             told |= {"stream": True, "stream_options": {"include_usage": True}}
         litellm = load_litellm()
-        words = _Words(self._on_word)
+        words = Words(self._on_word)
         secret = self._key.get_secret_value() if self._key else ""
         begin = time.monotonic()
         with self._wire.watch(end=end, idle_s=self._idle_s) as seen:
@@ -223,7 +207,7 @@ class Gateway:
                     raise failure
                 raise fault_of(seen, error=failure, secret=secret) from None
             if not deaf:
-                return self._reply(request, words, seen, begin=begin)
+                return reply_of(request, words, seen, entry=self.entry, profile=self.profile, begin=begin)
         self._streams = False
         return self._ask(request, end=end, plain=plain)
 
@@ -239,58 +223,6 @@ class Gateway:
             )
         return self._client
 
-    def _reply(self, request: Request, words: "_Words", seen: Seen, *, begin: float) -> Reply:
-        text = whole_text(words.loop.cut("".join(words.text)) if words.loop.unit else "".join(words.text))
-        reasoning = whole_text("".join(words.reasoning)).strip()
-        thought, text = split_thinking(text)
-        reasoning = reasoning or thought
-        cut = words.finish == "length" or bool(words.loop.unit)
-        calls = words.calls(cut=cut)
-        mechanism = Mechanism.NATIVE_TOOLS if calls else Mechanism.TEXT
-        if request.tools and not calls:
-            text, calls = parse_tool_calls(text, cut=cut)
-            mechanism = Mechanism.CONTENT_TOOLS if calls else mechanism
-        if request.json_schema is not None and not calls:
-            mechanism = Mechanism.JSON_SCHEMA
-        if self.profile.tags:
-            # A model that reads molecules between tags writes them so, too.
-            text = untag_spans(text)
-            calls = tuple(c.model_copy(update={"arguments": untag_values(c.arguments)}) for c in calls)
-        finish = self._finish(words, seen, text, calls)
-        if not text.strip() and not calls and finish is not Finish.REFUSAL:
-            raise _nothing_said(finish, reasoning)
-        return Reply(
-            text=text,
-            reasoning=reasoning,
-            tool_calls=calls,
-            finish=finish,
-            usage=self._usage(words, seen),
-            mechanism=mechanism,
-            model=whole_text(seen.served_as or self.entry.model),
-            first_token_s=words.first_at - begin if words.first_at and b"data:" in seen.tail else None,
-        )
-
-    def _finish(self, words: "_Words", seen: Seen, text: str, calls: tuple[ToolUse, ...]) -> Finish:
-        if words.loop.unit:
-            return Finish.REPETITION
-        if seen.refused or words.finish == "content_filter" or (not calls and is_refusal(text)):
-            return Finish.REFUSAL
-        if words.finish == "length":
-            return Finish.LENGTH
-        return Finish.TOOL_CALLS if calls else Finish.STOP
-
-    def _usage(self, words: "_Words", seen: Seen) -> Usage:
-        entry, counted = self.entry, seen.counted and words.usage is not None
-        prompt = _count(words.usage, "prompt_tokens")
-        completion = _count(words.usage, "completion_tokens")
-        if not counted:
-            # Four characters a token is the rule of thumb for English.
-            completion = completion or sum(map(len, (*words.text, *words.reasoning))) // 4
-        cost = None
-        if entry.price_prompt is not None or entry.price_completion is not None:
-            cost = (prompt * (entry.price_prompt or 0.0) + completion * (entry.price_completion or 0.0)) / 1e6
-        return Usage(prompt_tokens=prompt, completion_tokens=completion, estimated=not counted, cost=cost)
-
 
 class _Kept(httpx.BaseTransport):
     """A transport that outlives the client that uses it."""
@@ -300,105 +232,3 @@ class _Kept(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         return self._wire.handle_request(request)
-
-
-class _Words:
-    """What has been said so far."""
-
-    def __init__(self, on_word: OnWord | None) -> None:
-        self.text: list[str] = []
-        self.reasoning: list[str] = []
-        self.finish = ""
-        self.usage: Any = None
-        self.first_at: float | None = None
-        self.loop = Repetition()
-        self.late = False
-        self._calls: dict[int, dict[str, str]] = {}
-        self._on_word = on_word
-
-    def hear(self, pieces: Iterable[Any], *, end: float) -> None:
-        """Take in a reply piece by piece, until its end, a loop, or the deadline."""
-        for piece in pieces:
-            self.usage = getattr(piece, "usage", None) or self.usage
-            for choice in piece.choices[:1]:
-                said = getattr(choice, "delta", None) or getattr(choice, "message", None)
-                self.finish = choice.finish_reason or self.finish
-                if said is not None and self._take(said):
-                    return
-            if time.monotonic() > end:
-                self.late = True
-                return
-
-    def _take(self, said: Any) -> bool:
-        """Take in one piece; say whether the reply has become a loop."""
-        text = said.content or ""
-        reasoning = getattr(said, "reasoning_content", None) or ""
-        grown = text + reasoning
-        self.text.append(text)
-        self.reasoning.append(reasoning)
-        for position, wanted in enumerate(said.tool_calls or ()):
-            index = getattr(wanted, "index", None)
-            call = self._calls.setdefault(
-                position if index is None else index, {"id": "", "name": "", "arguments": ""}
-            )
-            call["id"] = call["id"] or wanted.id or ""
-            call["name"] += wanted.function.name or ""
-            call["arguments"] += wanted.function.arguments or ""
-            grown += wanted.function.arguments or ""
-        if not grown and not said.tool_calls:
-            return False
-        if self.first_at is None:
-            self.first_at = time.monotonic()
-        if self._on_word is not None and text:
-            self._on_word(text)
-        return self.loop.add(grown)
-
-    def calls(self, *, cut: bool) -> tuple[ToolUse, ...]:
-        """Return the tool calls that the server read."""
-        return tuple(
-            to_tool_use(
-                whole_text(call["name"]),
-                whole_text(call["arguments"]),
-                id=whole_text(call["id"]) or f"call_{index}",
-                cut=cut,
-            )
-            for index, call in sorted(self._calls.items())
-        )
-
-
-def _nothing_said(finish: Finish, reasoning: str) -> ModelReplyError:
-    if finish is Finish.REPETITION:
-        return ModelReplyError("the model said the same over and over and nothing else", kind="repetition")
-    if finish is Finish.LENGTH:
-        return ModelReplyError("the limit of tokens was reached before the reply began", kind="cut")
-    if reasoning:
-        return ModelReplyError("the model reasoned to the end and replied nothing", kind="empty")
-    return ModelReplyError("the model replied nothing", kind="empty")
-
-
-def _count(usage: Any, name: str) -> int:
-    value = getattr(usage, name, 0)
-    return value if isinstance(value, int) and 0 <= value < 1 << 40 else 0
-
-
-def _is_worth_a_retry(error: BaseException, end: float) -> bool:
-    return isinstance(error, ModelUnavailableError) and error.kind in _AGAIN and time.monotonic() < end
-
-
-def _wait(state: RetryCallState) -> float:
-    asked = _retry_after(state)
-    least, most = WAIT_S
-    return asked if asked is not None else min(most, least * 2.0 ** (state.attempt_number - 1))
-
-
-def _retry_after(state: RetryCallState) -> float | None:
-    error = state.outcome.exception() if state.outcome is not None else None
-    return error.retry_after_s if isinstance(error, ModelUnavailableError) else None
-
-
-def _check_room(state: RetryCallState, end: float) -> None:
-    """Raise what went wrong, if the wait for another try would outlast the deadline."""
-    assert state.outcome is not None
-    error = state.outcome.exception()
-    if time.monotonic() + state.upcoming_sleep >= end and error is not None:
-        raise error

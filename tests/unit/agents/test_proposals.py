@@ -1,7 +1,6 @@
 """Code judges what a model proposes: each fault has its reason, and nothing out of order gets through."""
 
 import json
-import math
 
 import pytest
 from oracles import context_of
@@ -74,17 +73,22 @@ def test_a_prediction_may_be_in_any_unit_of_its_dimension():
     assert expected.std == pytest.approx(0.54423, abs=1e-3)
 
 
-def test_a_model_may_say_itself_what_would_refute_it():
-    (draft,), _ = judge("molecules", one("CCCCO", refuted_below=4.2, refuted_above=6.0))
+@pytest.mark.parametrize(
+    ("said", "kind", "low", "high"),
+    [
+        ({"refuted_if": "below", "level": 0.9}, "at_least", 5 - 1.2816 * 0.5, None),
+        ({"refuted_if": "above"}, "at_most", None, 5 + 1.6449 * 0.5),
+        ({"refuted_if": "outside", "level": 0.5}, "interval", 5 - 0.6745 * 0.5, 5 + 0.6745 * 0.5),
+        ({"level": 0.99}, "interval", 5 - 2.5758 * 0.5, 5 + 2.5758 * 0.5),
+    ],
+)
+def test_a_model_may_say_itself_what_would_refute_it(said, kind, low, high):
+    (draft,), _ = judge("molecules", one("CCCCO", **said))
     rule = draft.predictions[0].rule
-    assert (rule.low, rule.high, rule.unit) == (4.2, 6.0, "eV")
-    z = [(b - 5.0) / 0.5 / math.sqrt(2) for b in (4.2, 6.0)]
-    assert rule.level == pytest.approx((math.erf(z[1]) - math.erf(z[0])) / 2)
-
-
-def test_a_side_that_is_left_open_ends_where_the_central_95_percent_end():
-    (draft,), _ = judge("molecules", one("CCCCO", refuted_below=4.4))
-    assert draft.predictions[0].rule.high == pytest.approx(5.98, abs=1e-3)
+    assert rule.kind == kind
+    assert rule.low == (None if low is None else pytest.approx(low, abs=1e-4))
+    assert rule.high == (None if high is None else pytest.approx(high, abs=1e-4))
+    assert rule.level == said.get("level", 0.95)
 
 
 @pytest.mark.parametrize(
@@ -121,9 +125,11 @@ def test_a_side_that_is_left_open_ends_where_the_central_95_percent_end():
         ("molecules", one("CCCCO", unit="kg"), "wanted in 'eV'"),
         ("molecules", one("CCCCO", unit="bananas"), "wanted in 'eV'"),
         ("molecules", one("CCCCO", unit=3), "unit is a text"),
-        ("molecules", one("CCCCO", refuted_below=6.0), "outside its own bounds"),
-        ("molecules", one("CCCCO", refuted_below=-90, refuted_above=90), "make a test"),
-        ("molecules", one("CCCCO", refuted_below=4.99, refuted_above=5.01), "make a test"),
+        ("molecules", one("CCCCO", std=50.0), "no value that can occur would refute it"),
+        ("molecules", one("CCCCO", std=50.0, refuted_if="below"), "no value that can occur would refute it"),
+        ("molecules", one("CCCCO", refuted_if="never"), "one of outside, below, above"),
+        ("molecules", one("CCCCO", level=0.9999), "not 0.5 to 0.99"),
+        ("molecules", one("CCCCO", level="high"), "level is not a number"),
         ("molecules", {**one("CCCCO"), "predictions": {}}, "does not predict gap"),
         ("molecules", {**one("CCCCO"), "predictions": None}, "no predictions"),
         ("molecules", {**one("CCCCO"), "rationale": " "}, "no rationale"),
@@ -161,7 +167,7 @@ def test_the_schema_bounds_every_text_and_names_every_property(space):
     goal = Goal(objectives=(GAP,), space=SPACES[space])
     outlook = Outlook(context_of(goal, bounds={"gap": (0.0, 20.0)}))
     form = open_form(goal.space, outlook.generator, ROWS)
-    schema = proposal_schema(form, goal.objectives, outlook.context, n=3)
+    schema = proposal_schema(form, goal.objectives, outlook.context, n=3, citable=())
 
     def walk(node):
         if isinstance(node, dict):

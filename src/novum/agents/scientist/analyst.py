@@ -1,7 +1,7 @@
 """The analyst: what a model says about a finished search, sentence by sentence, checked against records."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from novum.agents.models.base import Card, Message
@@ -21,13 +21,14 @@ LONGEST = 400
 MOST_CITES = 8
 
 
-def analysis_schema() -> dict[str, Any]:
-    """Return the JSON schema of an analysis."""
+def analysis_schema(citable: Collection[str]) -> dict[str, Any]:
+    """Return the JSON schema of an analysis that cites some of the ids that are shown."""
+    ids = {"type": "string", "enum": sorted(citable)} if citable else {"type": "string", "maxLength": 40}
     one = {
         "type": "object",
         "properties": {
-            "text": {"type": "string", "maxLength": LONGEST},
-            "cites": {"type": "array", "items": {"type": "string", "maxLength": 40}, "maxItems": MOST_CITES},
+            "text": {"type": "string", "minLength": 1, "maxLength": LONGEST},
+            "cites": {"type": "array", "items": ids, "maxItems": MOST_CITES if citable else 0},
         },
         "required": ["text", "cites"],
         "additionalProperties": False,
@@ -54,11 +55,12 @@ def analyse(
     """
     prompt, system = load_prompt("analyse"), load_prompt("system").render(role="analyst")
     hashes = {p: load_prompt(p).hash for p in ("system", "analyse")}
-    schema, share = analysis_schema(), 1.0
+    share = 1.0
     sentences: list[Sentence] = []
     while True:
         room = room_of(card, share=share)
-        told = (system, prompt.text, goal_line(goal), json.dumps(schema))
+        size = analysis_schema([p.id for p in facts])
+        told = (system, prompt.text, goal_line(goal), json.dumps(size))
         window = fit_window(
             [Section("records", tuple(map(passage_line, facts)))],
             tokens=max(0, room.prompt - sum(map(estimate_tokens, told))),
@@ -70,6 +72,7 @@ def analyse(
             form=json.dumps({"sentences": [{"text": "…", "cites": ["E001"]}]}, ensure_ascii=False),
         )
         shown = {p.id: p.text for p in facts[: len(window.lines["records"])]}
+        schema = analysis_schema(shown)
 
         def check(entries: list[Any], shown: Mapping[str, str] = shown) -> str:
             sentences[:] = read_sentences(entries, shown, names)

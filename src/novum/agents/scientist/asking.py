@@ -11,6 +11,7 @@ from novum.agents.models.base import Card, Message, Model, Reply, Request, ToolS
 from novum.agents.models.structured import LEAST_S, ask_for
 from novum.core.access import Destination
 from novum.core.deliberation import Turn
+from novum.core.digest import digest
 from novum.core.errors import ContextOverflowError, ModelReplyError, ModelUnavailableError
 
 
@@ -47,7 +48,7 @@ class Voice:
     Args:
         model: whom to ask.
         step: where in the campaign, as ``hypothesise/3/propose``.
-        seed: sent with each question.
+        seed: of the campaign; each step sends one of its own that follows from it.
         patience: how much is asked of it.
         clock: seconds, for the deadline alone.
     """
@@ -63,7 +64,7 @@ class Voice:
     ) -> None:
         self._model = _Counted(model)
         self._step = step
-        self._seed = seed
+        self._seed = int(digest([seed, step])[:7], 16)
         self._tries = patience.tries
         self._clock = clock
         self._end = clock() + patience.step_s

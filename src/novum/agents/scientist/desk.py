@@ -85,6 +85,10 @@ class Desk:
         space = self.outlook.context.goal.space
         return not self.shown and not isinstance(space, MoleculeSpace | ParameterSpace)
 
+    def ids(self, sections: Sequence[str]) -> frozenset[str]:
+        """Return all ids of some sections, shown or not."""
+        return frozenset(name for section in sections for line in self._lines[section] for name in line.ids)
+
     def shrink(self) -> None:
         """Tell less from now on: the model said that a prompt was too long."""
         self._share *= SHRINK

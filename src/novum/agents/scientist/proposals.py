@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 from novum.agents.base import PlanningContext
@@ -14,15 +15,17 @@ from novum.core.errors import UnitError
 from novum.core.goals import Objective
 from novum.core.judgement import LEVEL, interval_prediction
 from novum.core.quantity import Quantity, UncertaintyKind
-from novum.core.science import FalsificationRule, Prediction
+from novum.core.science import FalsificationKind, FalsificationRule, Prediction
 from novum.core.spaces import Candidate
 from novum.core.text import clean_text
 
 MOST_CITES = 8
 LONGEST_RATIONALE = 600
-LEAST_LEVEL, MOST_LEVEL = 0.5, 0.999
+OUTSIDE, BELOW, ABOVE = SIDES = ("outside", "below", "above")
+"""On which side of its bounds a value refutes a prediction."""
+LEAST_LEVEL, MOST_LEVEL = 0.5, 0.99
 """Between these lies the probability that a prediction gives to its own allowed outcomes: a rule that its own
-author expects to be broken, or that nothing could break, tests nothing."""
+author expects to be broken, or that hardly anything could break, tests nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,12 @@ class Draft:
 
 
 def proposal_schema(
-    form: Form, objectives: Sequence[Objective], context: PlanningContext, *, n: int
+    form: Form,
+    objectives: Sequence[Objective],
+    context: PlanningContext,
+    *,
+    n: int,
+    citable: Collection[str],
 ) -> dict[str, Any]:
     """Return the JSON schema of at most `n` proposals; every text in it is bounded.
 
@@ -46,7 +54,9 @@ def proposal_schema(
         objectives: what is predicted.
         context: says what values can occur.
         n: how many proposals are asked for.
+        citable: ids that the model is shown.
     """
+    ids: dict[str, Any] = {"type": "string", "enum": sorted(citable)} if citable else {"type": "string"}
     predictions = {o.property: _prediction_schema(o, context) for o in objectives}
     one = {
         "type": "object",
@@ -58,11 +68,11 @@ def proposal_schema(
                 "required": list(predictions),
                 "additionalProperties": False,
             },
-            "rationale": {"type": "string", "maxLength": LONGEST_RATIONALE},
+            "rationale": {"type": "string", "minLength": 1, "maxLength": LONGEST_RATIONALE},
             "cites": {
                 "type": "array",
-                "items": {"type": "string", "maxLength": 40},
-                "maxItems": MOST_CITES,
+                "items": ids if citable else {**ids, "maxLength": 40},
+                "maxItems": MOST_CITES if citable else 0,
             },
         },
         "required": ["candidate", "predictions", "rationale", "cites"],
@@ -181,48 +191,47 @@ def _predicted(objective: Objective, said: Any, context: PlanningContext) -> Pre
         raise ProposalError(f"{name} cannot be {expected}; possible is {bounds} {objective.unit}")
     if expected.std is None or not expected.std > 0:
         raise ProposalError(f"{name}.std vanishes in {objective.unit!r}")
-    below, above = said.get("refuted_below"), said.get("refuted_above")
-    if below is None and above is None:
-        return interval_prediction(name, expected, low=low, high=high)
-    return Prediction(property=name, expected=expected, rule=_rule(name, expected, unit, below, above))
+    rule = _rule(name, expected, said.get("refuted_if", OUTSIDE), said.get("level", LEVEL), low, high)
+    if (rule.low is None or (low is not None and rule.low <= low)) and (
+        rule.high is None or (high is not None and rule.high >= high)
+    ):
+        raise ProposalError(f"{name}: no value that can occur would refute it; make std smaller")
+    return Prediction(property=name, expected=expected, rule=rule)
 
 
-def _rule(name: str, expected: Quantity, unit: str, below: Any, above: Any) -> FalsificationRule:
-    """Return the author's own rule; a side that it leaves open is where the central 95 % end."""
-    own = interval_prediction(name, expected, level=LEVEL).rule
-    ends = []
-    for said, default in ((below, own.low), (above, own.high)):
-        if said is None:
-            assert default is not None
-            ends.append(default)
-        else:
-            bound = _number(said, f"a bound of {name}")
-            ends.append(Quantity(value=bound, unit=unit).to(expected.unit).value)
-    low, high = ends
-    if not low < expected.value < high:
-        raise ProposalError(f"{name}: the expected value lies outside its own bounds")
+def _rule(
+    name: str, expected: Quantity, side: Any, level: Any, low: float | None, high: float | None
+) -> FalsificationRule:
+    """Return the rule that the model chose: the side by name, the bound from its own distribution."""
+    if side not in SIDES:
+        raise ProposalError(f"{name}.refuted_if is one of {', '.join(SIDES)}")
+    share = _number(level, f"{name}.level")
+    if not LEAST_LEVEL <= share <= MOST_LEVEL:
+        raise ProposalError(f"{name}.level is {share:g}, not {LEAST_LEVEL:g} to {MOST_LEVEL:g}")
+    if side == OUTSIDE:
+        return interval_prediction(name, expected, low=low, high=high, level=share).rule
     assert expected.std is not None
-    level = _normal((high - expected.value) / expected.std) - _normal((low - expected.value) / expected.std)
-    if not LEAST_LEVEL <= level <= MOST_LEVEL:
-        raise ProposalError(
-            f"{name}: its own distribution gives {level:.3g} to the allowed outcomes; "
-            f"{LEAST_LEVEL:g} to {MOST_LEVEL:g} make a test"
-        )
-    return FalsificationRule(low=low, high=high, unit=expected.unit, level=level)
+    reach = NormalDist().inv_cdf(share) * expected.std
+    if side == BELOW:
+        kind, bound = FalsificationKind.AT_LEAST, {"low": expected.value - reach}
+    else:
+        kind, bound = FalsificationKind.AT_MOST, {"high": expected.value + reach}
+    return FalsificationRule(kind=kind, unit=expected.unit, level=share, **bound)
 
 
 def _prediction_schema(objective: Objective, context: PlanningContext) -> dict[str, Any]:
     low, high = possible_range(objective, context.properties.get(objective.property))
     number: dict[str, Any] = {"type": "number"}
     bounds = {name: end for name, end in (("minimum", low), ("maximum", high)) if end is not None}
+    widest = {} if low is None or high is None else {"maximum": (high - low) / 4}
     return {
         "type": "object",
         "properties": {
             "value": {**number, **bounds},
-            "std": {"type": "number", "exclusiveMinimum": 0},
+            "std": {"type": "number", "exclusiveMinimum": 0, **widest},
             "unit": {"type": "string", "enum": [objective.unit]},
-            "refuted_below": number,
-            "refuted_above": number,
+            "refuted_if": {"type": "string", "enum": list(SIDES)},
+            "level": {"type": "number", "minimum": LEAST_LEVEL, "maximum": MOST_LEVEL},
         },
         "required": ["value", "std", "unit"],
         "additionalProperties": False,
@@ -239,10 +248,6 @@ def _number(said: Any, what: str) -> float:
     if not math.isfinite(value):
         raise ProposalError(f"{what} is not finite")
     return value
-
-
-def _normal(z: float) -> float:
-    return 0.5 * (1 + math.erf(z / math.sqrt(2)))
 
 
 def _shown(said: Any, limit: int = 200) -> str:

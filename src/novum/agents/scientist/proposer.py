@@ -73,19 +73,20 @@ def propose(voice: Voice, desk: Desk, n: int, *, enough: int, probes: str) -> Pr
     context = desk.outlook.context
     objectives = context.goal.objectives
     gathering = _Gathering(desk, enough=enough)
-    schema = proposal_schema(desk.form, objectives, context, n=n)
+    size = proposal_schema(desk.form, objectives, context, n=n, citable=desk.ids(SECTIONS))
     silence: SilenceError | None = None
     while True:
         messages, gathering.citable = desk.lay(
             load_prompt("propose"),
             SECTIONS,
             role="proposer",
-            schema=schema,
+            schema=size,
             n=str(n),
             candidate=desk.form.instruction(),
             form=proposal_example(desk.form, objectives),
             probes=probes,
         )
+        schema = proposal_schema(desk.form, objectives, context, n=n, citable=gathering.citable)
         try:
             voice.fill(messages, schema, check=gathering.judge, max_tokens=room_of(desk.card).reply)
         except TooLongError:
@@ -100,4 +101,7 @@ def propose(voice: Voice, desk: Desk, n: int, *, enough: int, probes: str) -> Pr
         note = f"it fell silent after {len(drafts)}: {silence.reason}" if short and silence else ""
         return Proposed(Turn.ANSWERED, drafts, rejected, note)
     assert silence is not None
-    return Proposed(silence.turn, (), rejected, silence.reason)
+    note = silence.reason
+    if rejected and silence.turn is Turn.UNUSABLE:
+        note = f"nothing that it proposed can be tested; the last: {rejected[-1].reason}"
+    return Proposed(silence.turn, (), rejected, note)

@@ -156,8 +156,8 @@ def test_campaigns_do_not_see_what_may_not_go_to_their_planner(world):
     assert secret.id in {item.id for item in here.recall(assays)}
     assert away.recall(assays)
     assert secret.id not in {item.id for item in away.recall(assays)}
-    assert secret.id in here.relevant("height", 100)
-    assert secret.id not in away.relevant("height", 100)
+    assert secret.id in {item.id for item in here.relevant("height", 100)}
+    assert secret.id not in {item.id for item in away.relevant("height", 100)}
 
 
 @pytest.mark.parametrize("status", [ItemStatus.ACTIVE, ItemStatus.STALE])

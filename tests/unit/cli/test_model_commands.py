@@ -205,6 +205,8 @@ def test_a_machine_that_cannot_be_is_refused(size):
         (("intern-s1-mini", "--engine", "nonsense"), "no engine 'nonsense'"),
         (("intern-s1-mini-gguf", "--engine", "vllm", "--machine", "8x80"), "not by vllm"),
         (("intern-s1-mini", "--train"), "--train is for"),
+        (("tiny", "--weights", "x/y"), "is made here"),
+        (("tiny", "--print", "--", "--flag"), "is made here"),
     ],
 )
 def test_what_cannot_be_served_is_refused(arguments, said):

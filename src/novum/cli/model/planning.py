@@ -42,6 +42,8 @@ def plan(
     if engine == "tiny" or (name == "tiny" and engine is None):
         from novum.agents.models.engines.tiny import launch_tiny
 
+        if weights is not None or flags or gpus is not None or context is not None:
+            raise UsageError("the tiny model is made here: it takes no weights, GPUs, context or flags")
         return launch_tiny(cache=user_cache() / "tiny-model", port=port, train=train, check=not only_print)
     if train:
         raise UsageError("--train is for the model 'tiny'")

@@ -127,7 +127,8 @@ def test_a_plugin_that_fails_is_listed_with_its_error_and_stops_nothing(workspac
     write_plugin(folder / "tools" / "json.py", name="lab.json")
     (folder / "tools" / "link.py").symlink_to("doubling.py")
     (folder / "tools" / "other.py").write_text("raise SystemExit('not a tool at all')\n")
-    registry = workspace(tools=("nowhere.py", "no_such_module:f", "novum.tools.worker:call")).registry
+    named = ("nowhere.py", "no_such_module:f", "novum.tools.worker:call", "packaging.version:parse")
+    registry = workspace(tools=named).registry
     assert registry.get("lab.double")
     broken = {name: found.error for name, found in registry.broken.items()}
     assert set(broken) == {
@@ -138,7 +139,9 @@ def test_a_plugin_that_fails_is_listed_with_its_error_and_stops_nothing(workspac
         "nowhere.py",
         "no_such_module:f",
         "novum.tools.worker:call",
+        "packaging.version:parse",
     }
+    assert "is not a function under @tool" in broken["packaging.version:parse"]
     assert broken["tools/bomb.py"] == "RuntimeError: boom \\x1b[31m"
     assert "call it otherwise" in broken["tools/json.py"]
     assert "a link" in broken["tools/link.py"]

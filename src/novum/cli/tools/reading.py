@@ -33,7 +33,11 @@ def list_tools(json: JsonOption = False) -> None:
         write_json(
             {
                 "tools": [
-                    {**spec.model_dump(mode="json"), "available": registry.is_available(spec)}
+                    {
+                        **spec.model_dump(mode="json"),
+                        "available": registry.is_available(spec),
+                        "trusted": registry.is_trusted(registry.get(spec.name)),
+                    }
                     for spec in specs
                 ],
                 "broken": [{"name": b.name, "error": b.error} for b in registry.broken.values()],

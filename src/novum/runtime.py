@@ -313,12 +313,13 @@ def recorded_versions() -> dict[str, str]:
 
 
 def deciding_code() -> str:
-    """Return the digest of the source that decides: core, agents and workflows; 16 hexadecimal characters.
+    """Return the digest of what decides: core, agents and workflows, prompts too; 16 hexadecimal characters.
 
     Another digest says that a campaign decided again may come out otherwise, and that nobody meddled.
     """
     root = Path(__file__).parent
-    sources = sorted(file for room in ("core", "agents", "workflows") for file in (root / room).rglob("*.py"))
+    files = (file for room in ("core", "agents", "workflows") for file in (root / room).rglob("*.*"))
+    sources = sorted(file for file in files if file.suffix in (".py", ".md", ".toml"))
     return digest([[file.relative_to(root).as_posix(), digest_bytes(file.read_bytes())] for file in sources])[
         :16
     ]

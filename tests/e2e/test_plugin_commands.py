@@ -92,3 +92,17 @@ def test_a_module_and_a_tool_of_ours_can_be_checked(novum, tmp_path):
     report = json.loads(novum("tools", "check", "chemistry.descriptors", "--json").stdout)
     assert report["passed"]
     assert "comes with novum" in novum("tools", "trust", "chemistry.descriptors", code=2).stderr
+
+
+def test_a_server_is_added_only_by_a_persons_word(novum, tmp_path):
+    pytest.importorskip("mcp_server_time")
+    asked = novum("tools", "add-mcp", "time", "--", "mcp-server-time", code=2)
+    assert "without a network" in asked.stderr
+    assert "mcp.time.convert_time" in asked.stderr
+    assert not (tmp_path / ".config" / "novum" / "mcp.json").exists()
+    added = json.loads(novum("tools", "add-mcp", "time", "--yes", "--json", "--", "mcp-server-time").stdout)
+    assert added["tools"] == ["mcp.time.get_current_time", "mcp.time.convert_time"]
+    assert "is removed" in novum("tools", "remove-mcp", "time").stdout
+    assert json.loads((tmp_path / ".config" / "novum" / "trusted.json").read_text())["grants"] == []
+    assert "not encrypted" in novum("tools", "add-mcp", "x", "http://example.org/mcp", code=2).stderr
+    assert "no MCP server" in novum("tools", "remove-mcp", "time", code=2).stderr

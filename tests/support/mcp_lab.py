@@ -17,7 +17,7 @@ if MANNER == "mute":
 if MANNER == "dead":
     sys.exit("no licence for this server")
 if MANNER == "noise":
-    sys.stdout.write("this is no message\n\x1b[31m" * 5)
+    sys.stdout.write("this is no message\n\x1b[31m\n" * 5)
     sys.stdout.flush()
 
 

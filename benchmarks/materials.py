@@ -5,8 +5,8 @@
 The calls run in the sandbox, each in a process of its own. The search is that of
 examples/intermetallics.yaml, inside this process: its oracle is the energies that the package keeps, which
 are what the tool answers with. The arms of a seed share their first batch. "Known" counts, of seven compounds
-that calorimetry puts lowest, those that an arm met; chance is what as many different draws from the space meet
-on average.
+that calorimetry puts lowest, those that an arm met; chance is what as many different draws from the space
+meet on average.
 """
 
 import argparse

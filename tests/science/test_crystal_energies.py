@@ -170,6 +170,11 @@ def test_a_checkpoint_is_computed_with_and_named_by_its_content() -> None:
     assert own.details["backend"] == "checkpoint"
 
 
+def test_a_checkpoint_that_would_not_be_used_is_refused() -> None:
+    with pytest.raises(ToolFailedError, match="the calculator is 'chgnet'"):
+        relaxing(decorated("L1_2", "Al", "Ni"), checkpoint="model.pt")
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [

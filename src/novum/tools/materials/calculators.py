@@ -62,6 +62,8 @@ class Method:
         Raises:
             ToolFailedError: it knows an element too little, or a checkpoint cannot be used, with why.
         """
+        if self.checkpoint and self.name != "checkpoint":
+            raise ToolFailedError(f"a checkpoint is given, but the calculator is {self.name!r}")
         symbols = {element.symbol for element in structure.composition.elements}
         if self.name == "emt":
             strangers = sorted(symbols - METALS)

@@ -7,7 +7,7 @@ from pydantic import Field
 from novum.core.errors import ToolFailedError
 from novum.tools.base import Properties, Unit, Usual, tool
 from novum.tools.examples import Example
-from novum.tools.materials.samples import SILICON
+from novum.tools.materials.samples import COPPER, SILICON
 from novum.tools.materials.structures import (
     Format,
     StructureText,
@@ -103,7 +103,9 @@ class MatchProperties(Properties):
     displacement: Annotated[
         float | None,
         Field(
-            description="root mean square displacement over the atoms' mean spacing; absent without a match"
+            description="root mean square displacement over the atoms' mean spacing; absent without a match",
+            ge=0,
+            le=10,
         ),
     ] = None
 
@@ -117,6 +119,14 @@ class MatchProperties(Properties):
     libraries=("pymatgen",),
     nominal_cost_s=0.2,
     memory_mb=1024,
+    examples=(
+        Example(
+            arguments={"structure": COPPER, "other": COPPER},
+            expected={"matches": 1, "displacement": 0.0},
+            atol=1e-6,
+            source="every crystal is itself",
+        ),
+    ),
 )
 def match(
     structure: StructureText,

@@ -29,7 +29,7 @@ class PatternProperties(Properties):
     ] = None
     lattice_stretch: Annotated[
         float | None,
-        Field(description="factor on the cell's edges that fits the measured pattern best", gt=0),
+        Field(description="factor on the cell's edges that fits the measured pattern best", ge=0.9, le=1.1),
     ] = None
 
 

@@ -7,8 +7,10 @@ from pydantic import Field
 
 from novum.core.errors import ToolFailedError
 from novum.tools.base import Properties, Unit, tool
+from novum.tools.examples import Example
 from novum.tools.materials.calculators import CalculatorName, Family, Method
 from novum.tools.materials.relaxation import check_sound, relax
+from novum.tools.materials.samples import COPPER
 from novum.tools.materials.structures import (
     MOST_ATOMS,
     StructureText,
@@ -54,6 +56,21 @@ class DiffusionProperties(Properties):
     nominal_cost_s=120.0,
     timeout_s=3600,
     memory_mb=4096,
+    examples=(
+        Example(
+            arguments={
+                "structure": COPPER,
+                "element": "Cu",
+                "temperature": 300.0,
+                "duration": 0.3,
+                "repeats": [3, 3, 3],
+                "calculator": "emt",
+            },
+            expected={"mean_temperature": 300.0},
+            rtol=0.3,
+            source="the temperature that the thermostat was given",
+        ),
+    ),
 )
 def diffusion(
     structure: StructureText,

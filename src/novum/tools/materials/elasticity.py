@@ -9,9 +9,11 @@ from pydantic import Field
 
 from novum.core.errors import ToolFailedError
 from novum.tools.base import MethodError, Properties, Unit, Usual, tool
+from novum.tools.examples import Example
 from novum.tools.materials.calculators import CalculatorName, Family, Method
 from novum.tools.materials.compression import MODULUS_ERROR
 from novum.tools.materials.relaxation import relax
+from novum.tools.materials.samples import COPPER
 from novum.tools.materials.structures import StructureText, formula_of, parse_structure, to_atoms
 
 VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
@@ -50,6 +52,14 @@ class ElasticProperties(Properties):
     nominal_cost_s=5.0,
     timeout_s=900,
     memory_mb=3072,
+    examples=(
+        Example(
+            arguments={"structure": COPPER, "calculator": "emt"},
+            expected={"bulk_modulus": 134.4},
+            rtol=0.01,
+            source="the curvature of EMT's energies by 'materials.equation_of_state'",
+        ),
+    ),
 )
 def elasticity(
     structure: StructureText,

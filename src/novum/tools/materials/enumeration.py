@@ -7,6 +7,7 @@ from pydantic import Field
 from novum.core.crystal_tables import VOLUMES
 from novum.core.errors import ToolFailedError
 from novum.tools.base import Properties, tool
+from novum.tools.examples import Example
 from novum.tools.materials.references import decorations
 
 
@@ -25,6 +26,13 @@ class EnumeratedProperties(Properties):
     libraries=("pymatgen",),
     nominal_cost_s=0.1,
     memory_mb=1024,
+    examples=(
+        Example(
+            arguments={"elements": ["Al", "Ni"], "types": ["B2", "L1_2"]},
+            expected={"n_structures": 3},
+            source="arithmetic: B2 is its own mirror, L1_2 has two ways",
+        ),
+    ),
 )
 def prototypes(
     elements: tuple[str, ...],

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from novum.core.errors import ToolFailedError
 from novum.tools.base import Properties, Unit, tool
+from novum.tools.examples import Example
 from novum.tools.materials.hull import place_on_hull, read_composition
 from novum.tools.materials.references import Phase
 from novum.tools.materials.stability import GivenPhase
@@ -36,6 +37,22 @@ class PlaceProperties(Properties):
     libraries=("pymatgen", "scipy"),
     nominal_cost_s=0.1,
     memory_mb=1024,
+    examples=(
+        Example(
+            arguments={
+                "formula": "Al3Ni",
+                "energy": -0.3,
+                "phases": [
+                    {"formula": "Al", "energy": 0.0},
+                    {"formula": "Ni", "energy": 0.0},
+                    {"formula": "AlNi", "energy": -1.0},
+                ],
+            },
+            expected={"energy_above_given_hull": 0.2, "formation_energy_given": -0.3},
+            atol=1e-9,
+            source="arithmetic: half of the atoms in AlNi, half in Al",
+        ),
+    ),
 )
 def hull(
     formula: str,
@@ -96,6 +113,14 @@ class PlausibilityProperties(Properties):
     libraries=("pymatgen",),
     nominal_cost_s=0.1,
     memory_mb=1024,
+    examples=(
+        Example(
+            arguments={"formula": "SrTiO3"},
+            expected={"tolerance_factor": 0.910, "electronegativity_spread": 2.49},
+            atol=1e-3,
+            source="Shannon's sixfold radii 1.18, 0.605 and 1.40 angstrom; Pauling's 0.95 and 3.44",
+        ),
+    ),
 )
 def plausibility(formula: str) -> PlausibilityProperties:
     """Say what a formula without an energy lets one expect: "plausible" or "unknown", never "stable".

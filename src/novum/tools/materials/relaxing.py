@@ -31,7 +31,9 @@ class RelaxedProperties(Properties):
     max_force: Annotated[
         float, Unit("eV/angstrom"), Field(description="largest force component on an atom", ge=0, le=1e4)
     ]
-    pressure: Annotated[float, Unit("GPa"), Field(description="a third of the trace of the stress")]
+    pressure: Annotated[
+        float, Unit("GPa"), Field(description="a third of the trace of the stress", ge=-1e4, le=1e5)
+    ]
 
 
 @tool(

@@ -1,4 +1,4 @@
-"""Crystals whose values are known, as POSCAR text: what tools declare as their examples."""
+"""Crystals whose values are known, as POSCAR and CIF text: what tools declare as their examples."""
 
 ALUMINIDE = """NiAl, a = 2.887 angstrom
 1.0
@@ -33,4 +33,25 @@ Si
 direct
 0 0 0
 0.25 0.25 0.25
+"""
+
+MIXED = """data_mixed
+_cell_length_a 4.2
+_cell_length_b 4.2
+_cell_length_c 4.2
+_cell_angle_alpha 90
+_cell_angle_beta 90
+_cell_angle_gamma 90
+_symmetry_space_group_name_H-M 'F m -3 m'
+_symmetry_Int_Tables_number 225
+loop_
+_atom_site_label
+_atom_site_type_symbol
+_atom_site_fract_x
+_atom_site_fract_y
+_atom_site_fract_z
+_atom_site_occupancy
+Li1 Li 0 0 0 0.5
+Fe1 Fe 0 0 0 0.5
+O1 O 0.5 0.5 0.5 1
 """

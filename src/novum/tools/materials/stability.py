@@ -122,6 +122,14 @@ def stability(
     nominal_cost_s=2.0,
     timeout_s=600,
     memory_mb=3072,
+    examples=(
+        Example(
+            arguments={"structure": ALUMINIDE, "competing": "elements"},
+            expected={"formation_energy": -0.640},
+            atol=0.2,
+            source="calorimetry, as pymatgen's exp_compounds.json.gz collects it (mp-1487)",
+        ),
+    ),
 )
 def stability_r2scan(
     structure: StructureText,

@@ -7,6 +7,8 @@ from pydantic import Field
 
 from novum.core.errors import ToolFailedError
 from novum.tools.base import Properties, Unit, tool
+from novum.tools.examples import Example
+from novum.tools.materials.samples import COPPER, MIXED, SILICON
 from novum.tools.materials.structures import (
     MOST_ATOMS,
     Format,
@@ -44,6 +46,13 @@ class MadeProperties(Properties):
     libraries=("pymatgen",),
     nominal_cost_s=0.1,
     memory_mb=1024,
+    examples=(
+        Example(
+            arguments={"structure": SILICON, "repeats": [2, 1, 3]},
+            expected={"n_atoms": 12},
+            source="arithmetic: 2 atoms, 6 cells",
+        ),
+    ),
 )
 def supercell(
     structure: StructureText, *, repeats: tuple[int, int, int], output: Format = "cif"
@@ -71,6 +80,13 @@ def supercell(
     libraries=("pymatgen",),
     nominal_cost_s=0.5,
     memory_mb=1024,
+    examples=(
+        Example(
+            arguments={"structure": COPPER, "miller": [1, 1, 1], "thickness": 10.0},
+            expected={"n_structures": 1},
+            source="the close-packed plane of fcc has one termination",
+        ),
+    ),
 )
 def surface(
     structure: StructureText,
@@ -127,6 +143,13 @@ def surface(
     libraries=("pymatgen",),
     nominal_cost_s=0.5,
     memory_mb=1024,
+    examples=(
+        Example(
+            arguments={"structure": COPPER, "elements": ["Ni", "Ca"]},
+            expected={"n_structures": 1},
+            source="Hume-Rothery: copper and nickel mix without limit, copper and calcium do not",
+        ),
+    ),
 )
 def substitute(
     structure: StructureText,
@@ -193,6 +216,13 @@ def substitute(
     libraries=("pymatgen",),
     nominal_cost_s=2.0,
     memory_mb=2048,
+    examples=(
+        Example(
+            arguments={"structure": MIXED, "most": 3},
+            expected={"n_structures": 3, "n_atoms": 8},
+            source="arithmetic: 4 of 8 sites shared by two ions in equal parts, 4 oxide ions",
+        ),
+    ),
 )
 def order(
     structure: StructureText,

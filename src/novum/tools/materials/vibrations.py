@@ -8,8 +8,10 @@ from pydantic import Field
 
 from novum.core.errors import ToolFailedError
 from novum.tools.base import Properties, Unit, Usual, tool
+from novum.tools.examples import Example
 from novum.tools.materials.calculators import CalculatorName, Family, Method
 from novum.tools.materials.relaxation import relax
+from novum.tools.materials.samples import COPPER
 from novum.tools.materials.structures import MOST_ATOMS, StructureText, formula_of, parse_structure
 
 if TYPE_CHECKING:
@@ -58,6 +60,14 @@ class PhononProperties(Properties):
     nominal_cost_s=10.0,
     timeout_s=1800,
     memory_mb=4096,
+    examples=(
+        Example(
+            arguments={"structure": COPPER, "calculator": "emt", "temperature": 1000.0},
+            expected={"highest_phonon_frequency": 7.4},
+            rtol=0.15,
+            source="neutron scattering: Svensson et al., doi:10.1103/PhysRev.155.619",
+        ),
+    ),
 )
 def phonons(
     structure: StructureText,

@@ -4,7 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from tiny_model import free_port
+from loopback import free_port
 
 from novum.agents.models.base import Card
 from novum.agents.models.check import probe

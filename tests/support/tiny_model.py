@@ -1,22 +1,18 @@
-"""The tiny model, made once, and its server on loopback: for tests that talk to a real one."""
+"""The tiny model, made once, and its server on loopback: for tests that talk to a real one.
 
-import socket
+To be named in ``pytest_plugins = ["tiny_model"]``, and not imported: pytest takes it once for all of them.
+"""
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from loopback import free_port
 
 from novum.agents.models.engines.serving import Server
 from novum.agents.models.engines.tiny import launch_tiny
 from novum.core.model_entry import ModelEntry
-
-
-def free_port() -> int:
-    """Return a port on loopback that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
@@ -32,6 +28,6 @@ def serving_tiny(folder: Path) -> Iterator[ModelEntry]:
 
 @pytest.fixture(scope="session")
 def tiny_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelEntry]:
-    """A running tiny server, as the settings name it: to be used as ``pytest_plugins = ["tiny_model"]``."""
+    """A running tiny server, as the settings name it."""
     with serving_tiny(tmp_path_factory.mktemp("tiny")) as entry:
         yield entry

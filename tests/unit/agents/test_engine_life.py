@@ -8,7 +8,7 @@ import time
 
 import pytest
 from fake_engine import put_engine
-from tiny_model import free_port
+from loopback import free_port
 
 from novum.agents.models.engines.base import Command, Launch
 from novum.agents.models.engines.processes import MARK, find_marked, send_signal

@@ -173,14 +173,15 @@ def test_questions_at_the_same_time_do_not_mix(ask):
 
 
 def test_a_client_that_goes_away_holds_nobody_up(tiny_server, ask):
-    endless = {"model": "tiny", "messages": [{"role": "user", "content": "hi"}], "stream": True}
+    long = form({"type": "array", "items": {"enum": ["yes", "no"]}, "minItems": 14000})
+    body = {"model": "tiny", "messages": [{"role": "user", "content": "hi"}], "response_format": long}
+    body |= {"max_tokens": 30000}
     url = f"{tiny_server.base_url}/chat/completions"
     for seed in range(3):
-        body = {**endless, "max_tokens": 30000, "seed": seed}
-        with httpx.stream("POST", url, json=body, timeout=60) as answer:
+        with httpx.stream("POST", url, json={**body, "stream": True, "seed": seed}, timeout=60) as answer:
             next(answer.iter_lines())
         with pytest.raises(httpx.ReadTimeout):
-            httpx.post(url, json={**body, "stream": False}, timeout=0.3)
+            httpx.post(url, json={**body, "seed": seed}, timeout=0.3)
     assert ask(max_tokens=3)["usage"]["completion_tokens"] <= 3
 
 

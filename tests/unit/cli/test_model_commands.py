@@ -11,7 +11,7 @@ import tomllib
 import pytest
 from conftest import novum_command
 from fake_engine import put_engine
-from tiny_model import free_port
+from loopback import free_port
 
 from novum.agents.models import reach
 from novum.agents.models.engines.served import ServedModels
@@ -321,6 +321,7 @@ def test_a_signal_while_it_loads_stops_it_too(folder):
     process, started = serve_apart(folder, "llama-server -m")
     process.send_signal(signal.SIGINT)
     assert process.wait(60) != 0
+    assert "mine is stopped" in process.stderr.read()
     process.stderr.close()
     assert not started.is_alive()
     assert model("list", "--json").json["models"] == []

@@ -96,6 +96,9 @@ def bring_up(
     try:
         with progress(f"{launch.engine} loads {launch.served_as}") as on_wait:
             server.wait_healthy(patience_s=patience_s, on_wait=on_wait, may_download=may_download)
+    except KeyboardInterrupt:
+        stop(server, name, served)
+        raise
     except BaseException:
         server.stop()
         served.forget(name)

@@ -54,6 +54,7 @@ class Workspace:
     ) -> None:
         self.settings = settings or load_settings()
         self._listener = listener
+        self._models: list[Callable[[], None]] = []
 
     def __enter__(self) -> "Workspace":
         return self
@@ -261,7 +262,9 @@ class Workspace:
 
             known = card or Card(model=name)
             card = known.model_copy(update={"context_tokens": known.context_tokens or entry.context_tokens})
-        return Gateway(name, entry, key=load_key(entry), card=card)
+        opened = Gateway(name, entry, key=load_key(entry), card=card)
+        self._models.append(opened.close)
+        return opened
 
     def load_goal(self, source: str, *, seed: int | None = None, **budget: int | None) -> Goal:
         """Return the goal that a YAML file or a sentence states; see `workflows.goal_files.load_goal`."""
@@ -295,7 +298,9 @@ class Workspace:
         }
 
     def close(self) -> None:
-        """Close every room that was opened."""
+        """Close every room that was opened, and every connection to a model."""
+        for close in self._models:
+            close()
         for name in ("sandbox", "knowledge", "ledger"):
             if name in self.__dict__:
                 self.__dict__[name].close()

@@ -197,6 +197,17 @@ def test_calls_beside_the_experiments_run_once_and_are_told_but_measure_nothing(
     assert record.experiments_used == 16
 
 
+def test_where_a_person_approves_nothing_runs_on_the_side(tmp_path):
+    model = ScriptedModel(random_reply())
+    with life(tmp_path / "w", planners=opening(model), tools=(*TOYS, toys.weigh)) as one:
+        campaign = one.discovery.create(GOALS["parameters"], planner="scientist", campaign="c", approve=True)
+        outcome = one.discovery.run(campaign)
+    assert outcome.state == "approval"
+    assert outcome.record.probes == {}
+    assert model.requests
+    assert not [r for r in model.requests if r.tools and r.tool_choice == "auto"]
+
+
 def test_arguments_that_no_schema_of_ours_takes_are_refused_before_anything_is_launched(tmp_path):
     bad = Reply(tool_calls=(ToolUse(id="1", name="toy_weigh", arguments={"x": "far", "y": 2.0}),))
     replies = {True: bad, False: "none"}

@@ -433,7 +433,8 @@ class DiscoveryNodes:
             deliberations=self.record.deliberations,
             passages=tuple(p for recall in self.record.recalls.values() for p in recall.passages),
             withheld=frozenset(self.record.recalls[iteration].withheld),
-            tools=self.rooms.tools,
+            # Where a person approves what runs, nothing runs on the side.
+            tools=() if self._approve else self.rooms.tools,
         )
 
     def _plan(self, context: PlanningContext) -> Plan:

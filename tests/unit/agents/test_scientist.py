@@ -236,6 +236,33 @@ def test_the_deadline_is_shared_by_the_questions_of_a_step():
     assert left == pytest.approx([100, 40, 0.05], abs=1), "the last is asked though the time is up"
 
 
+def test_a_slow_model_gets_longer_steps_and_a_fast_one_the_usual():
+    made = {
+        speed: ScientistPlanner(
+            ScriptedModel(parts(propose=GOOD), card=Card(model="m", tokens_per_s=speed, context_tokens=8192))
+        )
+        for speed in (0.1, 5.0, 500.0)
+    }
+    steps = {}
+    for speed, one in made.items():
+        one.plan(ask())
+        steps[speed] = one.model.requests[0].deadline_s
+    assert steps[0.1] == pytest.approx(3600, abs=5)
+    assert steps[5.0] == pytest.approx(2 * 2048 / 5, abs=5)
+    assert steps[500.0] == pytest.approx(300, abs=5)
+
+
+def test_only_the_proposer_takes_time_to_reason_where_that_can_be_switched():
+    for switch, brief in (("switchable", False), ("always", None), ("unknown", None)):
+        model = ScriptedModel(
+            lambda r: "none" if r.tools and r.tool_choice == "auto" else parts(propose=GOOD)(r),
+            card=Card(model="m", thinking=switch, json_schema=True),
+        )
+        ScientistPlanner(model).plan(ask(briefing=Briefing(tools=(WEIGH,))))
+        thought = {asked_for(r): r.thinking for r in model.requests}
+        assert thought == {"experiment": brief, "propose": None, "criticise": brief}
+
+
 def deliberation(turn: Turn) -> Deliberation:
     return Deliberation(turn=turn)
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel, create_model
@@ -13,6 +13,11 @@ from novum.core.access import Destination
 from novum.core.deliberation import Turn
 from novum.core.digest import digest
 from novum.core.errors import ContextOverflowError, ModelReplyError, ModelUnavailableError
+
+SLOWEST_S = 3600.0
+"""Seconds that a step gets at most, however slow the model is."""
+LEEWAY = 2.0
+"""Times what a reply of full length takes, at the speed that the model was seen to have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,20 @@ class Patience:
     """Steps in vain, one after the other, after which it is not asked each time any more."""
     rest: int = 4
     """Iterations from one try to the next, then."""
+
+
+def patience_with(card: Card, *, reply_tokens: int) -> Patience:
+    """Return how patient to be with a model: longer steps for one that was seen to be slow.
+
+    Example:
+        >>> patience_with(Card(model="laptop", tokens_per_s=8), reply_tokens=2048).step_s
+        512.0
+    """
+    usual = Patience()
+    if not card.tokens_per_s:
+        return usual
+    needed = LEEWAY * reply_tokens / card.tokens_per_s
+    return replace(usual, step_s=min(SLOWEST_S, max(usual.step_s, needed)))
 
 
 class SilenceError(Exception):
@@ -50,6 +69,7 @@ class Voice:
         step: where in the campaign, as ``hypothesise/3/propose``.
         seed: of the campaign; each step sends one of its own that follows from it.
         patience: how much is asked of it.
+        brief: let it answer without reasoning first, where that can be switched.
         clock: seconds, for the deadline alone.
     """
 
@@ -60,12 +80,14 @@ class Voice:
         step: str,
         seed: int,
         patience: Patience,
+        brief: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._model = _Counted(model)
         self._step = step
         self._seed = int(digest([seed, step])[:7], 16)
         self._tries = patience.tries
+        self._thinking = False if brief and model.card.thinking == "switchable" else None
         self._clock = clock
         self._end = clock() + patience.step_s
 
@@ -143,6 +165,7 @@ class Voice:
         return Request(
             messages=tuple(messages),
             max_tokens=max_tokens,
+            thinking=self._thinking,
             seed=self._seed,
             # Asked even when the time is up, so that what follows depends on recorded answers alone.
             deadline_s=max(LEAST_S, self._end - self._clock()),

@@ -10,9 +10,9 @@ from novum.agents.optimizer.planner import OptimizerPlanner
 from novum.agents.optimizer.streams import Stream, open_stream
 from novum.agents.optimizer.threads import one_thread
 from novum.agents.scientist.analyst import analyse
-from novum.agents.scientist.asking import Patience, Voice
+from novum.agents.scientist.asking import Patience, Voice, patience_with
 from novum.agents.scientist.critic import RULE, criticise
-from novum.agents.scientist.desk import Desk
+from novum.agents.scientist.desk import Desk, room_of
 from novum.agents.scientist.experimenter import Probing, experiment
 from novum.agents.scientist.mix import divide, earnings, standings
 from novum.agents.scientist.prompts import load_prompt
@@ -41,7 +41,7 @@ class ScientistPlanner:
 
     Args:
         model: whom to ask.
-        patience: how much is asked of it.
+        patience: how much is asked of it; by default as its card calls for.
         clock: seconds, for deadlines alone.
     """
 
@@ -55,7 +55,8 @@ class ScientistPlanner:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._model = model
-        self._patience = patience or Patience()
+        self._given = patience
+        self._patience = patience or patience_with(model.card, reply_tokens=room_of(model.card).reply)
         self._clock = clock
         self._rival = OptimizerPlanner()
 
@@ -66,7 +67,7 @@ class ScientistPlanner:
 
     def asking(self, model: Model) -> "ScientistPlanner":
         """Return the same planner, asking another model."""
-        return ScientistPlanner(model, patience=self._patience, clock=self._clock)
+        return ScientistPlanner(model, patience=self._given, clock=self._clock)
 
     def plan(self, context: PlanningContext) -> Plan:
         """Return the plan of `deliberate`, where no tool answers.
@@ -105,7 +106,7 @@ class ScientistPlanner:
         if desk.is_empty():
             silent = Proposed(Turn.RESTING, note="there is nothing of which it may be told")
             return self._conclude(context, rival, found, slots, silent, (), asked=0)
-        voices = [self._voice(context, "experiment"), self._voice(context, "propose")]
+        voices = [self._voice(context, "experiment", brief=True), self._voice(context, "propose")]
         probing = Probing()
         if context.briefing.tools and self._model.card.tools != "none":
             seconds = context.n * max(sum(context.costs.values()), 1.0)
@@ -123,7 +124,7 @@ class ScientistPlanner:
         contenders, appraisals = self._enter(outlook, made)
         note = ""
         if contenders:
-            voices.append(self._voice(context, "criticise"))
+            voices.append(self._voice(context, "criticise", brief=True))
             contenders, note = criticise(voices[2], desk, contenders, appraisals)
         made = Proposed(
             made.turn,
@@ -150,12 +151,13 @@ class ScientistPlanner:
         voice = Voice(self._model, step="analyse", seed=goal.seed, patience=self._patience, clock=self._clock)
         return analyse(voice, self._model.card, goal, facts, names=names)
 
-    def _voice(self, context: PlanningContext, step: str) -> Voice:
+    def _voice(self, context: PlanningContext, step: str, *, brief: bool = False) -> Voice:
         return Voice(
             self._model,
             step=f"hypothesise/{context.iteration}/{step}",
             seed=context.goal.seed,
             patience=self._patience,
+            brief=brief,
             clock=self._clock,
         )
 

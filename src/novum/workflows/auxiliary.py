@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from novum.agents.scientist.toolbox import Toolbox
 from novum.core.calls import ToolSpec
 from novum.core.spaces import Space
 from novum.tools.registry import Registry
@@ -15,16 +16,29 @@ def auxiliary_tools(assays: Mapping[str, Assay], space: Space, registry: Registr
     """Return the tools that say something about candidates of a space, cheapest first.
 
     None of them measures a property of the goal, by whatever method: what the goal is about is measured by
-    experiments alone, after a prediction was registered. None asks for the network.
+    experiments alone, after a prediction was registered. None asks for the network. Of many, those are
+    chosen that speak of what the goal is about, and then the cheapest.
     """
     given = set(argument_names(space))
-    found = [
-        tool.spec
-        for tool in registry.tools()
-        if registry.is_available(tool.spec)
-        and not tool.spec.hosts
-        and not any(tool.spec.find_property(name) for name in assays)
-        and (required := set(tool.spec.parameters.get("required", ())))
-        and required <= given
-    ]
-    return tuple(sorted(found, key=lambda spec: (spec.nominal_cost_s, spec.name))[:MOST_TOOLS])
+    found = sorted(
+        (
+            tool.spec
+            for tool in registry.tools()
+            if registry.is_available(tool.spec)
+            and not tool.spec.hosts
+            and not any(tool.spec.find_property(name) for name in assays)
+            and (required := set(tool.spec.parameters.get("required", ())))
+            and required <= given
+        ),
+        key=lambda spec: (spec.nominal_cost_s, spec.name),
+    )
+    if len(found) > MOST_TOOLS:
+        relevant = Toolbox(found).search(_topic(assays), MOST_TOOLS)
+        chosen = {spec.name for spec in (*relevant, *found)[:MOST_TOOLS]}
+        found = [spec for spec in found if spec.name in chosen]
+    return tuple(found)
+
+
+def _topic(assays: Mapping[str, Assay]) -> str:
+    """Return what the goal is about, in words."""
+    return ". ".join(f"{name}: {assay.measured.description}" for name, assay in assays.items())

@@ -1,6 +1,5 @@
 """The experimenter: calls of tools that a model wishes for, held against what is offered and what is left."""
 
-import re
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +8,7 @@ from novum.agents.scientist.asking import SilenceError, TooLongError, Voice
 from novum.agents.scientist.desk import Desk, room_of
 from novum.agents.scientist.prompts import load_prompt
 from novum.agents.scientist.telling import result_text
+from novum.agents.scientist.toolbox import tool_names
 from novum.core.calls import ToolCall, ToolResult, ToolSpec
 
 MOST_CALLS = 4
@@ -80,27 +80,6 @@ def experiment(voice: Voice, desk: Desk, tools: Sequence[ToolSpec], *, seconds: 
         if len(results) >= MOST_CALLS:
             break
     return Probing(tuple(results), tuple(refused))
-
-
-def tool_names(tools: Sequence[ToolSpec]) -> dict[str, ToolSpec]:
-    """Return the tools by the names that a model is told: at most 64 letters, digits, ``_`` and ``-``.
-
-    Example:
-        >>> spec = ToolSpec(
-        ...     name="lab.settling", version="1", description="", entry="a:b", parameters={},
-        ...     properties=(), method="law",
-        ... )
-        >>> list(tool_names([spec]))
-        ['lab_settling']
-    """
-    found: dict[str, ToolSpec] = {}
-    for spec in tools:
-        plain = re.sub(r"[^A-Za-z0-9_-]", "_", spec.name)[:60]
-        name, number = plain, 2
-        while name in found:
-            name, number = f"{plain}_{number}", number + 1
-        found[name] = spec
-    return found
 
 
 def tool_schema(name: str, spec: ToolSpec) -> ToolSchema:

@@ -291,3 +291,11 @@ def test_a_plugin_that_only_computes_passes(workspace, tmp_path):
     assert report.passed, str(report)
     assert run(workspace).properties["length"].value == 2.0
     assert os.environ.get("HOME", "").endswith("home")
+
+
+def test_it_uses_a_package_that_it_does_not_list(workspace, tmp_path):
+    report = checked(plugin(tmp_path, "import numpy as np\nlength = float(np.abs(length))"), workspace)
+    assert "packages: it imports numpy, which it does not list under 'libraries'" in said(report)
+    more = 'libraries=("NumPy",)'
+    path = write_plugin(tmp_path / "tools" / "honest.py", name="lab.honest", body="import numpy", more=more)
+    assert checked(path, workspace).passed

@@ -18,8 +18,9 @@ from typing import Any
 from novum.core.calls import CallStatus
 from novum.sandbox.base import Profile, Sandbox, SandboxRequest
 from novum.tools.base import Tool
-from novum.tools.conformance import watch
-from novum.tools.conformance.checks import BUDGET_S, Checker, try_call
+from novum.tools.conformance import imports, watch
+from novum.tools.conformance.checks import BUDGET_S, Checker, Tried, try_call
+from novum.tools.conformance.imports import normalised
 from novum.tools.conformance.report import Finding, Outcome, Report
 from novum.tools.plugins import inside
 from novum.tools.plugins.describe import LIMITS, PluginError, describe
@@ -73,8 +74,21 @@ def check_source(
         return [whole]
     reports = [check_tool(tool, sandbox(), budget_s=budget_s) for tool in tools]
     reached = _reached_on_import(source, sandbox())
-    for report in reports:
+    used = _used_packages(source, sandbox())
+    for tool, report in zip(tools, reports, strict=True):
         report.add("import", reached, kept="importing it reaches for nothing")
+        if used is None:
+            report.skip("packages", "its source cannot be read")
+            continue
+        # a module with several tools says for each what that one computes with
+        declared = {normalised(name) for other in tools for name in other.libraries}
+        hidden = [
+            f"it imports {name}, which it does not list under 'libraries': its version is no part of a "
+            "result's address, and nobody is asked about it"
+            for name in used
+            if name not in declared
+        ]
+        report.add("packages", hidden, kept=", ".join(tool.libraries) or "none")
     return reports
 
 
@@ -95,18 +109,25 @@ def check_tool(
     return Checker(tool, sandbox, granted=granted, budget_s=budget_s).run()
 
 
-def _reached_on_import(source: Source, sandbox: Sandbox) -> list[str]:
+def _try(source: Source, sandbox: Sandbox, entry: str, arguments: dict[str, str]) -> Tried:
     request = SandboxRequest(
         entry=f"{watch.__name__}:watched",
-        arguments={
-            "entry": f"{inside.__name__}:describe",
-            "arguments": {"module": source.module, "attribute": source.attribute},
-            "readable": [],
-        },
+        arguments={"entry": entry, "arguments": arguments, "readable": []},
         profile=Profile(name="plugin", modules=(inside.__name__, watch.__name__)),
         limits=LIMITS,
     )
-    tried = try_call(sandbox, request, {inside.ARCHIVE: source.archive} if source.archive else {})
+    return try_call(sandbox, request, {inside.ARCHIVE: source.archive} if source.archive else {})
+
+
+def _used_packages(source: Source, sandbox: Sandbox) -> list[str] | None:
+    tried = _try(source, sandbox, f"{imports.__name__}:used_packages", {"module": source.module})
+    found = tried.answer if tried.status is CallStatus.OK else None
+    return [str(name) for name in found] if isinstance(found, list) else None
+
+
+def _reached_on_import(source: Source, sandbox: Sandbox) -> list[str]:
+    arguments = {"module": source.module, "attribute": source.attribute}
+    tried = _try(source, sandbox, f"{inside.__name__}:describe", arguments)
     if tried.status is not CallStatus.OK:
         return [f"importing it a second time ends with {tried.status.value}: {tried.message[:150]}"]
     return [f"importing it reaches for {one.get('what')} ({one.get('kind')})" for one in tried.seen]

@@ -341,7 +341,8 @@ def test_a_campaign_with_a_missing_or_changed_exchange_is_found_out(tmp_path):
         events = list(one.ledger.events(campaign))
         missing = [e for e in events if not isinstance(e, Exchanged)]
         (first, *_) = replay(missing, one.registry, opening(model))
-        assert "answers" in first.where or "hypothesise" in first.where
+        assert first.where == "answers"
+        assert "has no answer to what step 'hypothesise/0/" in first.found
         steps = [e.exchange.step if isinstance(e, Exchanged) else "" for e in events]
         position = next(i for i, step in enumerate(steps) if step.endswith("propose"))
         exchange = events[position].exchange

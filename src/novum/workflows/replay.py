@@ -184,9 +184,15 @@ def replay(events: Iterable[Event], registry: Registry, planners: Callable[..., 
     try:
         graph.invoke({"iteration": 0, "action": "continue"}, {"recursion_limit": 10_000})
     except EvidenceError as error:
-        collector.differences.append(Difference("experiments and answers", "as recorded", str(error)))
+        collector.differences.append(Difference(_place(fresh), "recorded results", str(error)))
     collector.close()
     return collector.differences
+
+
+def _place(fresh: CampaignRecord) -> str:
+    """Return what was missing when a campaign could not be decided on: a result, or an answer of its model."""
+    running = any(e.attempts and not e.finished for e in fresh.experiments.values())
+    return "experiments" if running else "answers"
 
 
 def _planner(record: CampaignRecord, planners: Callable[..., Planner]) -> Planner:

@@ -163,13 +163,14 @@ def examine(
     """
     start = parse_structure(text)
     relaxed = relax(start, method)
+    energy = round(relaxed.energy, 6)  # as the references are: a phase lies at exactly 0 above itself
     formula = formula_of(start)
     elements = sorted(e.symbol for e in start.composition.elements)
     on_hull = [elemental_phase(symbol, method) for symbol in elements]
     if competing == "prototypes":
         on_hull += competing_phases(elements, method)
     on_hull += [Phase(p.name or f"given:{p.formula}", p.formula, p.energy, "given") for p in phases]
-    place = place_on_hull(formula, relaxed.energy, on_hull)
+    place = place_on_hull(formula, energy, on_hull)
     before, after = _group(start), _group(relaxed.structure)
     warnings = []
     if before != after:
@@ -177,7 +178,7 @@ def examine(
     return StabilityProperties(
         energy_above_hull=place.above,
         formation_energy=place.formation,
-        energy_per_atom=relaxed.energy,
+        energy_per_atom=energy,
         volume_per_atom=relaxed.structure.volume / len(relaxed.structure),
         warnings=tuple(warnings),
         ran=method.title,
@@ -188,7 +189,7 @@ def examine(
                 {"phase": phase.name, "formula": phase.formula, "share_of_atoms": round(share, 6)}
                 for phase, share in place.decomposition
             ],
-            "phase": _listed(Phase("this", formula, relaxed.energy, "computed")),
+            "phase": _listed(Phase("this", formula, energy, "computed")),
             "references": [_listed(phase) for phase in on_hull if phase.origin != "kept"],
             "n_references": len(on_hull),
             "reference_set": digest([[p.name, p.formula, p.energy] for p in on_hull])[:16],

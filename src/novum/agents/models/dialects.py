@@ -33,6 +33,9 @@ _PARAMETER = re.compile(
 )
 _THINK = re.compile(r"\A\s*<think>(?P<thought>.*?)(?:</think>|\Z)", re.DOTALL)
 _SCRAPS = re.compile(r"<\|(?:im_end|im_start|endoftext|action_end|action_start|plugin)\|>|</?tool_call>")
+_ENDED = re.compile(r"\s*<\|(?:im_end|endoftext)\|>\s*\Z")
+"""The end of a turn, seen where special tokens are kept."""
+
 MAX_CALLS = 64
 """Calls of one reply that are read; what follows is no plan but a loop."""
 
@@ -88,8 +91,7 @@ def parse_tool_calls(text: str, *, cut: bool = False) -> tuple[str, tuple[ToolUs
         text = "" if calls else text
     if len(calls) > MAX_CALLS:
         raise ModelReplyError(f"{len(calls)} tool calls in one reply; a plan has fewer", kind="repetition")
-    if calls:
-        text = _SCRAPS.sub("", text).strip()
+    text = _SCRAPS.sub("", text).strip() if calls else _ENDED.sub("", text)
     return text, tuple(c.model_copy(update={"id": c.id or f"call_{i}"}) for i, c in enumerate(calls))
 
 

@@ -33,6 +33,7 @@ def parameters_of(
     drawn = profile.draw(request.sampling, thinking=request.thinking, tools=bool(request.tools))
     extra: dict[str, Any] = {name: drawn.pop(name) for name in ("top_k", "min_p") if name in drawn}
     extra |= profile.switch(request.thinking, engine=engine)
+    extra |= profile.marks(engine=engine, tools=bool(request.tools))
     told: dict[str, Any] = dict(drawn)
     if request.seed is not None:
         told["seed"] = request.seed

@@ -37,6 +37,8 @@ class Profile(Frozen):
     images: bool = False
     time_series: tuple[str, ...] = ()
     """Engines that take time series for it."""
+    calls_in_special_tokens: tuple[str, ...] = ()
+    """Engines that drop the marks around its tool calls, as special tokens, unless they are told not to."""
 
     def draw(self, asked: Sampling, *, thinking: bool | None, tools: bool) -> dict[str, Any]:
         """Return how to sample: what was asked, over what the makers recommend."""
@@ -73,6 +75,17 @@ class Profile(Frozen):
         if engine in self.thinking_top_level:
             return {"enable_thinking": thinking}
         return {"chat_template_kwargs": {"enable_thinking": thinking}}
+
+    def marks(self, *, engine: str | None, tools: bool) -> dict[str, Any]:
+        """Return the fields of a request that keep the marks around tool calls in the text.
+
+        Example:
+            >>> get_profile("intern-s1").marks(engine="vllm", tools=True)
+            {'skip_special_tokens': False}
+            >>> get_profile("intern-s1").marks(engine="lmdeploy", tools=True)
+            {}
+        """
+        return {"skip_special_tokens": False} if tools and engine in self.calls_in_special_tokens else {}
 
 
 @cache

@@ -39,6 +39,7 @@ from novum.agents.models.base import (
     ToolSchema,
     ToolUse,
 )
+from novum.agents.models.dialects import write_tool_calls
 from novum.agents.models.gateway import Gateway
 from novum.agents.models.library import load_litellm
 from novum.core.access import Destination
@@ -276,6 +277,25 @@ def test_a_tool_call_in_the_content_is_read_out_of_it():
         reply = gateway.complete(hello(tools=TOOLS))
     assert [(c.name, c.arguments) for c in reply.tool_calls] == [(TOOL, GOOD)]
     assert (reply.mechanism, reply.text) == (Mechanism.CONTENT_TOOLS, "")
+
+
+@pytest.mark.parametrize("engine", ["vllm", "sglang"])
+def test_the_marks_around_the_calls_of_intern_s1_are_kept_where_the_server_would_drop_them(engine):
+    written = f"{write_tool_calls([ToolUse(name=TOOL, arguments=GOOD)], 'intern-s1')}<|im_end|>"
+    with asking(say(written), say("Done.<|im_end|>"), entry={"family": "intern-s1", "engine": engine}) as (
+        server,
+        gateway,
+    ):
+        replies = [gateway.complete(hello(tools=TOOLS)) for _ in range(2)]
+    assert [body["skip_special_tokens"] for body in server.bodies] == [False, False]
+    assert [(c.name, c.arguments) for c in replies[0].tool_calls] == [(TOOL, GOOD)]
+    assert [reply.text for reply in replies] == ["", "Done."]
+
+
+def test_a_server_that_reads_the_calls_itself_is_not_told_what_to_keep():
+    with asking(entry={"family": "intern-s1", "engine": "lmdeploy"}) as (server, gateway):
+        gateway.complete(hello(tools=TOOLS))
+    assert "skip_special_tokens" not in server.bodies[0]
 
 
 def test_text_that_looks_like_a_call_is_left_alone_where_no_tools_were_offered():

@@ -23,6 +23,20 @@ def canonical_json(value: Any) -> str:
     return _ENCODER.encode(value)
 
 
+def is_json(value: Any) -> bool:
+    """Say whether `value` can be written as canonical JSON.
+
+    Example:
+        >>> is_json({"x": 1.5}), is_json({"x": float("nan")})
+        (True, False)
+    """
+    try:
+        canonical_json(value)
+    except (ValueError, TypeError, RecursionError):
+        return False
+    return True
+
+
 def digest(value: Any) -> str:
     """Return the SHA-256 of the canonical JSON of `value`, 64 hexadecimal characters.
 

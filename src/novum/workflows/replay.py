@@ -190,7 +190,7 @@ def replay(events: Iterable[Event], registry: Registry, planners: Callable[..., 
 
 
 def _place(fresh: CampaignRecord) -> str:
-    """Return what was missing when a campaign could not be decided on: a result, or an answer of its model."""
+    """Return what was missing where deciding again came to a halt: results, or answers of a model."""
     running = any(e.attempts and not e.finished for e in fresh.experiments.values())
     return "experiments" if running else "answers"
 

@@ -160,6 +160,14 @@ def test_an_answer_that_stays_wrong_is_replaced_by_the_optimiser_and_marked():
     assert {h.candidate.id for h in plan.hypotheses} == {h.candidate.id for h in found.counterfactual}
 
 
+def test_of_a_flood_of_proposals_a_few_are_looked_at():
+    flood = json.loads(at((99, 0)))["hypotheses"] * 5000
+    made, _ = planner(json.dumps({"hypotheses": flood}))
+    found = made.plan(ask()).deliberation
+    assert found.turn is Turn.UNUSABLE
+    assert len(found.rejected) <= 3 * 32
+
+
 FAULTS = {
     "prose": "I would look near the middle.",
     "empty object": "{}",

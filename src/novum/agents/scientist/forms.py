@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from novum.agents.optimizer.generators.parameters import ParameterGenerator
 
 LONGEST_SMILES = 200
+LONGEST_ID = 400
+"""Characters of a row's id that are shown; one that is longer can be chosen by its label."""
 SETTINGS_SHOWN = 12
 """Arguments of a row that a model is shown."""
 
@@ -146,7 +148,10 @@ class ListForm:
 
     def describe(self) -> list[str]:
         """Return the candidates, with what describes them."""
-        return [f"{quoted(row.id, limit=80)}: {quoted(self._settings(row))}" for row in self._shown.values()]
+        return [
+            f"{quoted(row.id, limit=LONGEST_ID)}: {quoted(self._settings(row))}"
+            for row in self._shown.values()
+        ]
 
     def read(self, said: Any) -> Candidate:
         """Return the candidate of that id, or of that label."""

@@ -13,6 +13,8 @@ from novum.core.deliberation import Rejected, Turn
 
 SECTIONS = ("space", "known", "lessons", "passages")
 FAULTS_TOLD = 6
+MOST_READ = 32
+"""Hypotheses of one answer that are looked at; nobody asked for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class _Gathering:
     def judge(self, entries: list[Any]) -> str:
         """Take what is in order; return what is not, while there is not enough."""
         drafts, faults = read_proposals(
-            entries,
+            entries[:MOST_READ],
             self._desk.form,
             self._desk.outlook.context,
             closed=self._closed,

@@ -208,7 +208,7 @@ def test_where_a_person_approves_nothing_runs_on_the_side(tmp_path):
     assert not [r for r in model.requests if r.tools and r.tool_choice == "auto"]
 
 
-@pytest.mark.parametrize("x", ["far", 10**400, {"deep": [1]}])
+@pytest.mark.parametrize("x", ["far", 10**400, {"deep": [1]}], ids=["text", "huge", "object"])
 def test_arguments_that_no_schema_of_ours_takes_are_refused_before_anything_is_launched(tmp_path, x):
     bad = Reply(tool_calls=(ToolUse.model_construct(id="1", name="toy_weigh", arguments={"x": x, "y": 2.0}),))
     replies = {True: bad, False: "none"}
@@ -302,6 +302,7 @@ def test_instructions_in_a_document_change_nothing_that_code_does(tmp_path):
     assert set(plain.started.tools.values()) == set(loaded.started.tools.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dies_after", [3, 4, 5, 6, 7, 9, 12, 15, 18, 22, 27])
 def test_a_campaign_that_dies_at_any_write_asks_the_model_nothing_twice(tmp_path, dies_after):
     whole = ScriptedModel(random_reply())

@@ -168,8 +168,10 @@ class ScientistPlanner:
             for row, merit in study.merits.items()
             if not study.observations[row].recalled
         }
+        # Of what was known before, a prediction that comes true says nothing about who made it.
+        fresh = tuple(h for h in context.briefing.hypotheses if h.candidate.id not in context.cites)
         earned = earnings(
-            context.briefing.hypotheses,
+            fresh,
             context.briefing.verdicts,
             context.observations,
             merits=merits,
@@ -251,5 +253,9 @@ def _told(results: Sequence[ToolResult]) -> str:
     """Return what tools gave, for a prompt, with what looks like an instruction marked."""
     from novum.knowledge_base.ingest.instructions import flags_of
 
-    flags = [flags_of(" ".join([r.message, *r.warnings, *(a.name for a in r.artifacts)])) for r in results]
+    said = (
+        [r.message, str(r.details.get("printed", "")), *r.warnings, *(a.name for a in r.artifacts)]
+        for r in results
+    )
+    flags = [flags_of(" ".join(words)) for words in said]
     return as_data((line.text for line in probe_lines(results, flags)), empty="None.")

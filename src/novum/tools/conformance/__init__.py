@@ -19,7 +19,8 @@ from novum.core.calls import CallStatus
 from novum.sandbox.base import Profile, Sandbox, SandboxRequest
 from novum.tools.base import Tool
 from novum.tools.conformance import imports, watch
-from novum.tools.conformance.checks import BUDGET_S, Checker, Tried, try_call
+from novum.tools.conformance.checks import BUDGET_S, Checker
+from novum.tools.conformance.evidence import Tried, try_call
 from novum.tools.conformance.imports import normalised
 from novum.tools.conformance.report import Finding, Outcome, Report
 from novum.tools.plugins import inside

@@ -281,11 +281,28 @@ def hypothesis(found: Hypothesis, record: CampaignRecord) -> RenderableType:
             ("registered", f"sha256 {found.registration()}"),
             ("experiments", ", ".join(runs)),
             ("cites", ", ".join(found.cites)),
+            *considered(found, record),
         ]
     )
     rows = [prediction_row(p, verdicts.get(p.property)) for p in found.predictions]
     columns = ("property", "predicted", "allowed", "level>", "observed", "z>", "verdict", "why")
     return Group(head, render.table(columns, rows, title="Predictions"))
+
+
+def considered(found: Hypothesis, record: CampaignRecord) -> list[tuple[str, str]]:
+    """Return what the surrogate and the critic said of a hypothesis that a model proposed."""
+    deliberation = record.deliberations.get(found.iteration)
+    contender = (
+        next((c for c in deliberation.contenders if c.became == found.id), None) if deliberation else None
+    )
+    if contender is None:
+        return []
+    rows = [("surrogate", render.predictions(contender.surrogate))] if contender.surrogate else []
+    for o in contender.objections:
+        ground = o.ground.value.replace("_", " ")
+        said = f"{o.text} ({'upheld' if o.upheld else 'not upheld'}: {o.answer})"
+        rows.append(("objection", f"{ground}: {said}"))
+    return rows
 
 
 def prediction_row(prediction: Prediction, verdict: Verdict | None) -> tuple[object, ...]:

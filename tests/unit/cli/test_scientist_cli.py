@@ -66,6 +66,10 @@ def test_a_campaign_with_a_model_is_run_shown_reported_and_verified(
     assert verified.code == 0, verified.out
     assert "decided again from the record, all the same" in verified.out
     assert len(server.requests) == asked
+    own = next(c for d in data["deliberations"].values() for c in d["contenders"] if c["became"])
+    page = novum_command("show", "s", own["became"], "-w", ws).out
+    assert "surrogate" in page
+    assert ("upheld" in page) is bool(own["objections"])
     (key, *_) = [r for r in json.loads(json.dumps(_keys(ws))) if r.startswith("exchange/")]
     assert '"request_digest"' in novum_command("show", "s", key, "--json", "-w", ws).out
 

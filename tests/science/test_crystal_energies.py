@@ -22,8 +22,6 @@ from novum.tools.materials.relaxing import relaxing
 from novum.tools.materials.stability import ERROR, GivenPhase, stability, stability_r2scan
 from novum.tools.materials.structures import from_atoms, parse_structure, to_atoms, write_structure
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
-
 
 def decorated(name: str, *elements: str) -> str:
     found = find_prototype(name)

@@ -18,8 +18,6 @@ from novum.tools.materials.stability import GivenPhase
 from novum.tools.materials.structures import parse_structure, write_structure
 from novum.tools.materials.transforming import order, substitute, supercell, surface
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
-
 COPPER = write_structure(Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.615), ["Cu"], [[0, 0, 0]]))
 SILICON = write_structure(Structure.from_spacegroup("Fd-3m", Lattice.cubic(5.431), ["Si"], [[0, 0, 0]]))
 SALT = write_structure(

@@ -12,8 +12,6 @@ from novum.workflows.assays import choose_assays, missing_arguments
 from novum.workflows.goal_files import load_goal
 from novum.workflows.space_files import load_template
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
-
 
 @pytest.fixture(scope="module")
 def registry() -> Registry:

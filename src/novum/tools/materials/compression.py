@@ -59,7 +59,7 @@ class CompressionProperties(Properties):
     memory_mb=3072,
     examples=(
         Example(
-            arguments={"structure": COPPER},
+            arguments={"structure": COPPER, "calculator": "emt"},
             expected={"bulk_modulus": 141.3, "equilibrium_volume_per_atom": 11.95},
             rtol=0.15,
             source="WIEN2k (PBE), doi:10.1080/10408436.2013.772503",

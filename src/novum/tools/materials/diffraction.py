@@ -77,7 +77,8 @@ def xrd(
         measured_intensities: as many, in any unit, background taken off.
 
     References:
-        International Tables for Crystallography, volume C, as pymatgen computes it.
+        International Tables for Crystallography, volume C, as pymatgen computes it:
+        doi:10.1016/j.commatsci.2012.10.028.
     """
     from pymatgen.analysis.diffraction.xrd import XRDCalculator
 

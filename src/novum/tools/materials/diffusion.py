@@ -112,7 +112,7 @@ def diffusion(
     from ase import units
     from ase.constraints import FixCom
     from ase.md.langevin import Langevin
-    from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary
+    from ase.md.velocitydistribution import Stationary, thermalize_momenta
 
     method = Method(calculator, family, checkpoint)
     start = parse_structure(structure)
@@ -125,7 +125,7 @@ def diffusion(
         raise ToolFailedError(f"the crystal holds no {element!r}")
     atoms.calc = method.calculator(begun)
     rng = np.random.default_rng(seed)
-    MaxwellBoltzmannDistribution(atoms, temperature_K=temperature, rng=rng)
+    thermalize_momenta(atoms, temperature, rng=rng)
     Stationary(atoms)
     atoms.set_constraint(FixCom())
     walk = Langevin(

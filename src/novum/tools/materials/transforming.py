@@ -57,12 +57,15 @@ class MadeProperties(Properties):
 def supercell(
     structure: StructureText, *, repeats: tuple[int, int, int], output: Format = "cif"
 ) -> MadeProperties:
-    """Repeat a cell along its edges.
+    """Repeat the cell of a crystal along its edges, as often as wanted along each.
 
     Args:
         structure: the crystal, as CIF, POSCAR or extended XYZ.
         repeats: how often along each edge.
         output: the format of the structure in the details.
+
+    References:
+        pymatgen: doi:10.1016/j.commatsci.2012.10.028.
     """
     found = parse_structure(structure)
     times = repeats[0] * repeats[1] * repeats[2]

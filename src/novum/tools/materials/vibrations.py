@@ -104,14 +104,12 @@ def phonons(
     relaxed = relax(start, method, force=0.002, steps=500)
     work = _supercell(relaxed.structure, length)
     _displace(work, method, displacement)
-    work.run_mesh(mesh)
-    grid = work.get_mesh_dict()
-    frequencies = np.asarray(grid["frequencies"])
-    work.run_thermal_properties(temperatures=[temperature], cutoff_frequency=1e-3)
-    thermal = work.get_thermal_properties_dict()
+    grid = work.run_mesh(mesh)
+    frequencies = np.asarray(grid.frequencies)
+    thermal = work.run_thermal_properties(temperatures=[temperature], cutoff_frequency=1e-3)
     n_atoms = len(work.primitive)
     lowest = float(frequencies.min())
-    weights = np.asarray(grid["weights"])
+    weights = np.asarray(grid.weights)
     soft = float(((frequencies < IMAGINARY_BELOW).any(axis=1) * weights).sum() / weights.sum())
     real = np.where(frequencies > 0, frequencies, 0.0)
     planck = 4.135667696e-3  # eV / THz
@@ -126,8 +124,8 @@ def phonons(
         lowest_phonon_frequency=lowest,
         highest_phonon_frequency=float(frequencies.max()),
         zero_point_energy_per_atom=zero_point,
-        heat_capacity_per_atom=float(thermal["heat_capacity"][0]) / n_atoms,
-        vibrational_entropy_per_atom=float(thermal["entropy"][0]) / n_atoms,
+        heat_capacity_per_atom=float(thermal.heat_capacity[0]) / n_atoms,
+        vibrational_entropy_per_atom=float(thermal.entropy[0]) / n_atoms,
         warnings=tuple(warnings),
         ran=f"{method.title}, finite displacements",
         details={
@@ -137,7 +135,9 @@ def phonons(
             "supercell": np.asarray(work.supercell_matrix).tolist(),
             "atoms_in_supercell": len(work.supercell),
             "displacements": len(work.supercells_with_displacements),
-            "frequencies_at_gamma_thz": [round(float(f), 4) for f in work.get_frequencies([0, 0, 0])],
+            "frequencies_at_gamma_thz": [
+                round(float(f), 4) for f in work.run_qpoints([[0, 0, 0]]).frequencies[0]
+            ],
         },
     )
 

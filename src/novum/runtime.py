@@ -202,6 +202,7 @@ class Workspace:
             ),
             checkpoints=self.root / "checkpoints.sqlite3",
             describe=self.describe,
+            keep=self.artifacts.put,
         )
 
     @property

@@ -12,6 +12,7 @@ from novum.agents.choose import open_planner
 from novum.core.access import Destination
 from novum.core.events import Event
 from novum.knowledge_base import KnowledgeBase
+from novum.memory.artifacts import Artifacts
 from novum.memory.calls import CallCache
 from novum.memory.ledger import Ledger
 from novum.sandbox.fake import FakeSandbox
@@ -75,7 +76,8 @@ def life(
         MortalLedger(root / "ledger.sqlite3", dies_after=dies_after) as ledger,
         KnowledgeBase(root / "knowledge", embedder="hashing") as knowledge,
     ):
-        runner = Runner(registry, sandbox, CallCache(root / "calls.sqlite3"))
+        artifacts = Artifacts(root / "artifacts")
+        runner = Runner(registry, sandbox, CallCache(root / "calls.sqlite3"), artifacts=artifacts)
         discovery = Discovery(
             ledger=ledger,
             knowledge=lambda goal: CampaignKnowledge(knowledge, goal, to=Destination.LOCAL),
@@ -84,5 +86,6 @@ def life(
             executor=LocalExecutor(runner, workers=workers, cancel=sandbox.close),
             checkpoints=root / "checkpoints.sqlite3",
             describe=lambda: ({"python": "3"}, {"backend": "fake"}),
+            keep=artifacts.put,
         )
         yield Life(ledger, knowledge, registry, sandbox, discovery)

@@ -12,7 +12,7 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Generic, ParamSpec, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, ParamSpec, TypeVar
 
 import annotated_types
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
@@ -69,6 +69,9 @@ class Properties(Frozen):
     """
 
     model_config = ConfigDict(allow_inf_nan=False)
+
+    measures: ClassVar[bool] = True
+    """False where the tool gives words and files alone, so that nothing of it can be a measurement."""
 
     details: dict[str, Any] = {}
     """Anything else worth keeping that JSON can hold; never judged."""
@@ -325,9 +328,8 @@ def _argument_model(
         unit = _marker(getattr(hints[name], "__metadata__", ()), Unit)
         if unit:
             units[name] = unit.name
-        described = Field(
-            description=doc.arguments[name], json_schema_extra={"x-unit": unit.name} if unit else None
-        )
+        extra: dict[str, Any] = {"json_schema_extra": {"x-unit": unit.name}} if unit else {}
+        described = Field(description=doc.arguments[name], **extra)  # None would take out a type's own
         default = ... if parameter.default is parameter.empty else parameter.default
         fields[name] = (Annotated[hints[name], described], default)
     config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
@@ -367,8 +369,11 @@ def _property_specs(answer: Any, *, tool_name: str) -> tuple[PropertySpec, ...]:
                 usual=(usual.low, usual.high) if usual else None,
             )
         )
-    if not specs:
-        raise ToolDefinitionError(f"{tool_name}: {answer.__name__} names no property")
+    if bool(specs) is not answer.measures:
+        said = (
+            "names no property" if answer.measures else "names a property, and says that it measures nothing"
+        )
+        raise ToolDefinitionError(f"{tool_name}: {answer.__name__} {said}")
     return tuple(specs)
 
 

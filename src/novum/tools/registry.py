@@ -19,6 +19,7 @@ GROUP = "novum.tools"
 """The entry-point group in which a package offers its tools, as ``name = "package.module:function"``."""
 
 BUILT_IN: Mapping[str, str] = {
+    "analysis.python": "novum.tools.analysis.python:python",
     "chemistry.descriptors": "novum.tools.chemistry.descriptors:descriptors",
     "chemistry.dft": "novum.tools.chemistry.dft:dft",
     "chemistry.xtb": "novum.tools.chemistry.xtb:xtb",

@@ -14,8 +14,10 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from novum.core.calls import Artifact, CallStatus, PropertySpec, Reached, ToolCall, ToolResult, ToolSpec
 from novum.core.digest import canonical_json
 from novum.core.errors import (
+    NotFoundError,
     NotGrantedError,
     SandboxBrokenError,
+    ToolArgumentError,
     ToolFailedError,
     UnitError,
 )
@@ -24,6 +26,7 @@ from novum.sandbox.base import Limits, Profile, Sandbox, SandboxRequest, Sandbox
 from novum.tools import worker
 from novum.tools.base import Tool
 from novum.tools.described import DescribedTool, Launch
+from novum.tools.files import files_of
 from novum.tools.registry import AnyTool, Registry
 
 ATTEMPTS = 3
@@ -40,6 +43,14 @@ class ArtifactStore(Protocol):
 
     def put(self, data: bytes, name: str, media_type: str = ...) -> Artifact:
         """Keep bytes, and return what names them."""
+        ...
+
+    def get(self, sha256: str) -> bytes:
+        """Return the bytes of that hash.
+
+        Raises:
+            NotFoundError: there are none.
+        """
         ...
 
 
@@ -170,7 +181,7 @@ class Runner:
             seed=normal.seed,
             hosts=launch.hosts,
         )
-        ended, kept = self._run_and_keep(request, launch.files)
+        ended, kept = self._run_and_keep(request, {**launch.files, **self._inputs(spec, normal)})
         answer: dict[str, Any] = {}
         refused = tuple(_clip(f"file {file.name} was not taken: {file.reason}") for file in ended.refused)
         status, message = ended.status, _clip(ended.message.removeprefix(f"{ToolFailedError.__name__}: "))
@@ -194,6 +205,20 @@ class Runner:
             peak_memory_mb=ended.peak_memory_mb,
             **{"method": spec.method, **answer, "warnings": (*answer.get("warnings", ()), *refused)},
         )
+
+    def _inputs(self, spec: ToolSpec, call: ToolCall) -> dict[str, bytes]:
+        """Return the files that a call names by their hash: name inside → content."""
+        named = files_of(spec, call.arguments)
+        if named and self._artifacts is None:
+            raise ToolArgumentError(f"{spec.name}: there are no artifacts here that could be its files")
+        found = {}
+        for name, sha256 in named.items():
+            assert self._artifacts is not None
+            try:
+                found[name] = self._artifacts.get(sha256)
+            except NotFoundError as error:
+                raise ToolArgumentError(f"{spec.name}: file {name!r}: {error}") from error
+        return found
 
     def _run_and_keep(
         self, request: SandboxRequest, files: Mapping[str, bytes]

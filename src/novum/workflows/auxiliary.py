@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from novum.agents.scientist.toolbox import Toolbox
 from novum.core.calls import ToolSpec
 from novum.core.spaces import Space
+from novum.tools.files import written_parameters
 from novum.tools.registry import Registry
 from novum.workflows.assays import Assay, argument_names
 
@@ -17,7 +18,8 @@ def auxiliary_tools(assays: Mapping[str, Assay], space: Space, registry: Registr
 
     None of them measures a property of the goal, by whatever method: what the goal is about is measured by
     experiments alone, after a prediction was registered. None asks for the network. Of many, those are
-    chosen that speak of what the goal is about, and then the cheapest.
+    chosen that speak of what the goal is about, and then the cheapest. Tools that run what a model writes
+    come on top.
     """
     given = set(argument_names(space))
     found = sorted(
@@ -28,15 +30,16 @@ def auxiliary_tools(assays: Mapping[str, Assay], space: Space, registry: Registr
             and not tool.spec.hosts
             and not any(tool.spec.find_property(name) for name in assays)
             and (required := set(tool.spec.parameters.get("required", ())))
-            and required <= given
+            and required <= given | written_parameters(tool.spec)
         ),
         key=lambda spec: (spec.nominal_cost_s, spec.name),
     )
-    if len(found) > MOST_TOOLS:
-        relevant = Toolbox(found).search(_topic(assays), MOST_TOOLS)
-        chosen = {spec.name for spec in (*relevant, *found)[:MOST_TOOLS]}
-        found = [spec for spec in found if spec.name in chosen]
-    return tuple(found)
+    measuring = [spec for spec in found if not written_parameters(spec)]
+    if len(measuring) > MOST_TOOLS:
+        relevant = Toolbox(measuring).search(_topic(assays), MOST_TOOLS)
+        measuring = list({spec.name: spec for spec in (*relevant, *measuring)}.values())[:MOST_TOOLS]
+    chosen = {spec.name for spec in measuring}
+    return tuple(spec for spec in found if spec.name in chosen or written_parameters(spec))
 
 
 def _topic(assays: Mapping[str, Assay]) -> str:

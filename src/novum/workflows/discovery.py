@@ -63,6 +63,7 @@ class Discovery:
         executor: where experiments run.
         checkpoints: the SQLite file of LangGraph's checkpointer.
         describe: returns versions and the sandbox's attestation, for the first event.
+        keep: keeps bytes as an artifact, under a name; without it, tools that take files find none.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Discovery:
         executor: Executor,
         checkpoints: Path,
         describe: Callable[[], tuple[dict[str, str], dict[str, Any]]],
+        keep: Callable[[bytes, str], object] = lambda data, name: None,  # noqa: ARG005
     ) -> None:
         self._ledger = ledger
         self._knowledge = knowledge
@@ -83,6 +85,7 @@ class Discovery:
         self._executor = executor
         self._checkpoints = checkpoints
         self._describe = describe
+        self._keep = keep
 
     def create(
         self,
@@ -183,6 +186,7 @@ class Discovery:
                 clock=lambda: time.monotonic() - began,
                 audience=audience,
                 tools=tools,
+                keep=self._keep,
             ),
         )
         with closing(sqlite3.connect(self._checkpoints, check_same_thread=False)) as connection:

@@ -16,7 +16,7 @@ from novum.agents.base import Briefing, ModelPlanner, Plan, Planner, PlanningCon
 from novum.core.access import Destination, release
 from novum.core.calls import CallStatus, ToolCall, ToolResult, ToolSpec
 from novum.core.deliberation import Passage
-from novum.core.digest import digest
+from novum.core.digest import digest, is_json
 from novum.core.events import (
     Analysed,
     Asked,
@@ -52,6 +52,7 @@ from novum.core.science import (
     Verdict,
 )
 from novum.core.spaces import Candidate, PoolSpace
+from novum.tools.files import files_parameter
 from novum.tools.registry import Registry
 from novum.workflows import stopping
 from novum.workflows.assays import Assay, scales_of, tool_call
@@ -64,6 +65,7 @@ from novum.workflows.learning import items_of, recalled_observations
 from novum.workflows.measuring import measurements_of
 from novum.workflows.reexamination import reexaminations
 from novum.workflows.state import DiscoveryState
+from novum.workflows.tables import as_offered, table_handles, tables_of
 
 RELEVANT = 10
 """Knowledge items that are looked up by meaning when a campaign begins."""
@@ -137,6 +139,8 @@ class Rooms:
     """Where the planner's model is: what is recalled goes no further than there."""
     tools: tuple[ToolSpec, ...] = ()
     """What a planner that asks a model may wish to have called beside the experiments."""
+    keep: Callable[[bytes, str], object] = lambda data, name: None  # noqa: ARG005 - a replay keeps nothing
+    """Keeps bytes as an artifact: what the tools get as files."""
     ask: Callable[[dict[str, Any]], Any] = interrupt
     """Asks a person and returns the answer; LangGraph's interrupt stops the workflow until there is one."""
 
@@ -434,7 +438,7 @@ class DiscoveryNodes:
             passages=tuple(p for recall in self.record.recalls.values() for p in recall.passages),
             withheld=frozenset(self.record.recalls[iteration].withheld),
             # Where a person approves what runs, nothing runs on the side.
-            tools=() if self._approve else self.rooms.tools,
+            tools=() if self._approve else tuple(map(as_offered, self.rooms.tools)),
         )
 
     def _plan(self, context: PlanningContext) -> Plan:
@@ -458,21 +462,34 @@ class DiscoveryNodes:
 
     def _probe(self, call: ToolCall, iteration: int, number: int) -> ToolResult:
         """Return what a call beside the experiments gives; it runs where they run, and is recorded."""
+        call = self._with_tables(call, iteration)
         known = self.record.probes.get((iteration, number))
         if known is not None and known.call == call:
             return known
-        if call.tool not in {spec.name for spec in self.rooms.tools}:
-            return ToolResult(
-                call=call,
-                key=call.key(version="", code_hash=""),
-                status=CallStatus.ERROR,
-                message="this tool is not on offer",
+        if call.tool not in {spec.name for spec in self.rooms.tools} or not is_json(call.arguments):
+            told = (
+                "this tool is not on offer" if is_json(call.arguments) else "its arguments are no JSON data"
             )
+            refused = call.model_copy(update={"arguments": {}})
+            key = refused.key(version="", code_hash="")
+            return ToolResult(call=refused, key=key, status=CallStatus.ERROR, message=told)
         subject = Candidate(id="", label="", arguments=call.arguments)
         probe = Experiment(id=f"T{iteration}.{number}", hypothesis="", candidate=subject, calls=(call,))
         (_, results), *_ = self.rooms.executor.run([probe])
         self._write(Probed(iteration=iteration, number=number, result=results[0]))
         return results[0]
+
+    def _with_tables(self, call: ToolCall, iteration: int) -> ToolCall:
+        """Return a call with the campaign's tables as its files, where its tool takes files."""
+        spec = next((spec for spec in self.rooms.tools if spec.name == call.tool), None)
+        parameter = files_parameter(spec) if spec is not None else None
+        if parameter is None:
+            return call
+        tables = tables_of(self.record, withheld=self.record.recalls[iteration].withheld)
+        for name, data in tables.items():
+            self.rooms.keep(data, name)
+        files = {"arguments": {**call.arguments, parameter: table_handles(tables)}}
+        return call.model_copy(update=files)
 
     def _analyse(self) -> None:
         """Let a planner's model write about the finished search; words only."""

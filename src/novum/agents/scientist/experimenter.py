@@ -84,7 +84,7 @@ def experiment(voice: Voice, desk: Desk, tools: Sequence[ToolSpec], *, seconds: 
 
 def tool_schema(name: str, spec: ToolSpec) -> ToolSchema:
     """Return a tool as a model is told of it, its properties with their units."""
-    gives = ", ".join(f"{p.name} ({p.unit})" for p in spec.properties)
+    gives = ", ".join(f"{p.name} ({p.unit})" for p in spec.properties) or "no property"
     return ToolSchema(
         name=name,
         description=f"{spec.description} Gives {gives}. Usual cost {spec.nominal_cost_s:g} s.",

@@ -17,9 +17,9 @@ BEGINNING_WEIGHT = 0.4
 _WORD = re.compile(r"[A-Za-zµμΩÅ°]+|\d+")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _LITTLE = """
-a about all an and any are as at be by can do does find for from give had has have how i if in into is it its me
-my of on or so than that the their them then there these this those to us use was we were what when where which
-who why will with you your
+a about all an and any are as at be by can do does find for from give had has have how i if in into is it
+its me my of on or so than that the their them then there these this those to us use was we were what when
+where which who why will with you your
 """
 _PASSED_OVER = frozenset(_LITTLE.split())
 

@@ -2,15 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from novum.agents.base import PlanningContext
 from novum.agents.optimizer.outlook import Outlook
 from novum.agents.scientist.quoting import LIMIT, passage_line, quoted
 from novum.core.calls import ToolResult
 from novum.core.deliberation import Contender
+from novum.core.digest import canonical_json
 from novum.core.goals import Goal
 from novum.core.science import Hypothesis, Observation, Verdict
 
+ARGUMENT = 160
+"""Characters of an argument of a call."""
+PRINTED = 2000
+"""Characters of what a program printed."""
 LABEL = 160
 """Characters of a candidate's label."""
 
@@ -80,7 +86,7 @@ def probe_lines(results: Sequence[ToolResult], flags: Sequence[Sequence[str]]) -
 
 def result_text(result: ToolResult) -> str:
     """Return what a call gave in a line; of files the handles alone."""
-    arguments = ", ".join(f"{name}={value}" for name, value in sorted(result.call.arguments.items()))
+    arguments = ", ".join(f"{name}={_argument(v)}" for name, v in sorted(result.call.arguments.items()))
     call = f"{result.call.tool}({arguments})"
     if not result.ok:
         return f"{quoted(call)} failed: {quoted(result.message)}"
@@ -89,12 +95,21 @@ def result_text(result: ToolResult) -> str:
     )
     files = ", ".join(f"artifact {a.sha256[:16]} ({quoted(a.name, limit=80)})" for a in result.artifacts)
     words = "; ".join(quoted(w) for w in result.warnings)
+    printed = result.details.get("printed")
     parts = [quoted(call), "gave", values or "no number"]
+    if isinstance(printed, str) and printed.strip():
+        parts.append(f"and printed {quoted(printed, limit=PRINTED)}")
     if files:
         parts.append(f"and {files}")
     if words:
         parts.append(f"with warnings {words}")
     return " ".join(parts)
+
+
+def _argument(value: Any) -> str:
+    """Return an argument in a few words, the same however the keys in it came to be ordered."""
+    said = canonical_json(value) if isinstance(value, dict | list | tuple) else str(value)
+    return said if len(said) <= ARGUMENT else f"{said[:ARGUMENT]}…"
 
 
 def hypothesis_lines(contenders: Sequence[Contender]) -> list[str]:

@@ -2,16 +2,25 @@
 
 import json as json_text
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
 
 from novum.cli import pages, render
-from novum.cli.options import JsonOption, SandboxOption, WorkspaceOption, examples, open_workspace
+from novum.cli.options import (
+    JsonOption,
+    SandboxOption,
+    WorkspaceOption,
+    complete_campaign,
+    examples,
+    get_record,
+    open_workspace,
+)
 from novum.cli.terminal import show, write_json
 from novum.cli.tools.group import ToolArgument, app
-from novum.core.calls import ToolCall, ToolSpec
+from novum.core.calls import ToolCall, ToolResult, ToolSpec
 from novum.core.errors import ToolArgumentError, ToolFailedError, UsageError
 from novum.core.quantity import DIMENSIONLESS
 
@@ -66,14 +75,35 @@ def show_tool(name: ToolArgument, json: JsonOption = False) -> None:
 @app.command(
     "run",
     epilog=examples(
-        "novum tools run chemistry.descriptors smiles=CCO", "novum tools run chemistry.xtb smiles=CCO --json"
+        "novum tools run chemistry.descriptors smiles=CCO",
+        "novum tools run chemistry.xtb smiles=CCO --json",
+        "novum tools run analysis.python code=@fit.py --campaign maximise-qed-1 -o figures/",
     ),
 )
 def run_tool(
     name: ToolArgument,
     arguments: Annotated[
         list[str] | None,
-        typer.Argument(metavar="KEY=VALUE...", help="Arguments; numbers may carry a unit, as t='300 K'."),
+        typer.Argument(
+            metavar="KEY=VALUE...",
+            help="Arguments; numbers may carry a unit, as t='300 K'; a program may be a file: code=@fit.py.",
+        ),
+    ] = None,
+    campaign: Annotated[
+        str | None,
+        typer.Option(
+            "--campaign",
+            "-c",
+            metavar="CAMPAIGN",
+            help="Give a tool that takes files the tables of this campaign.",
+            autocompletion=complete_campaign,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="Write the files that the call leaves to this folder."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Seed of the call.")] = 0,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run it even if the result is known.")] = False,
@@ -81,20 +111,83 @@ def run_tool(
     workspace: WorkspaceOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Call a tool in its sandbox and print what it measured."""
+    """Call a tool in its sandbox and print what it measured.
+
+    The tables of a campaign are what it examined, what was measured, and how predictions held, as CSV.
+    """
     with open_workspace(workspace, create=True, sandbox=sandbox) as opened:
         spec = opened.registry.get(name).spec
-        given = parse_arguments(arguments or (), spec)
+        given = read_programs(parse_arguments(arguments or (), spec), spec)
+        if campaign is not None:
+            given |= campaign_files(opened, campaign, spec)
         try:
             found = opened.runner.run(ToolCall(tool=name, arguments=given, seed=seed), fresh=fresh)
         except ToolArgumentError as error:  # here the caller is a person, not a planner
             raise UsageError(f"{error}; 'novum tools show {name}' describes the arguments") from error
+        if output is not None:
+            write_artifacts(opened, found, output)
     if json:
         write_json(found.model_dump(mode="json"))
     else:
         show(pages.result(found))
     if not found.ok:
         raise ToolFailedError(f"{name}: {found.status.value}: {found.message}")
+
+
+def read_programs(given: dict[str, Any], spec: ToolSpec) -> dict[str, Any]:
+    """Return arguments with each program read from its file, where it is given as ``@FILE``.
+
+    Raises:
+        UsageError: a file cannot be read.
+    """
+    from novum.tools.files import written_parameters
+
+    read = dict(given)
+    for name in written_parameters(spec):
+        value = given.get(name)
+        if isinstance(value, str) and value.startswith("@"):
+            try:
+                read[name] = Path(value[1:]).read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise UsageError(f"{value[1:]!r} cannot be read: {error}") from error
+    return read
+
+
+def campaign_files(workspace: "Workspace", campaign: str, spec: ToolSpec) -> dict[str, Any]:
+    """Return the tables of a campaign as an argument of a tool; they are kept as artifacts.
+
+    Raises:
+        NotFoundError: there is no such campaign.
+        UsageError: the tool takes no files.
+    """
+    from novum.tools.files import files_parameter
+    from novum.workflows.tables import table_handles, tables_of
+
+    parameter = files_parameter(spec)
+    if parameter is None:
+        raise UsageError(f"{spec.name} takes no files; --campaign is of use with analysis.python")
+    tables = tables_of(get_record(workspace, campaign), sealed=True)
+    for name, data in tables.items():
+        workspace.artifacts.put(data, name, "text/csv")
+    return {parameter: table_handles(tables)}
+
+
+def write_artifacts(workspace: "Workspace", found: ToolResult, folder: Path) -> None:
+    """Write the files that a call left to a folder, which is made where it is missing.
+
+    Raises:
+        UsageError: the folder cannot be written to, or has a file of that name.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for artifact in found.artifacts:
+            target = folder / Path(artifact.name).name
+            with target.open("xb") as file:
+                file.write(workspace.artifacts.get(artifact.sha256))
+    except FileExistsError as error:
+        raise UsageError(f"{error.filename!r} exists; choose another folder, or remove it") from error
+    except OSError as error:
+        raise UsageError(f"{str(folder)!r} cannot be written to: {error.strerror}") from error
 
 
 def open_tools(sandbox: str | None = None) -> "Workspace":

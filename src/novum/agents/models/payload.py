@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from novum.agents.models.profiles import Profile
+from novum.agents.models.science_spans import is_molecule_by_rdkit, tag_spans
 from novum.core.conversation import (
     Image,
     Message,
@@ -51,13 +52,13 @@ def parameters_of(
 
 
 def messages_of(messages: Sequence[Message], profile: Profile, *, engine: str | None) -> list[dict[str, Any]]:
-    """Return messages as the line has them.
+    """Return messages as the line has them; for a model that knows the tags, with its molecules between them.
 
     Raises:
         ModelReplyError: a series is in them, and the server does not take any.
     """
     written: list[dict[str, Any]] = []
-    for message in messages:
+    for message in map(_marked, messages) if profile.tags else messages:
         if message.role is Role.TOOL:
             written += [_answer(part) for part in message.parts if isinstance(part, ToolOutput)]
         elif message.role is Role.ASSISTANT:
@@ -67,6 +68,16 @@ def messages_of(messages: Sequence[Message], profile: Profile, *, engine: str | 
             plain = all(isinstance(part, Text) for part in message.parts)
             written.append({"role": message.role.value, "content": message.text if plain else parts})
     return written
+
+
+def _marked(message: Message) -> Message:
+    parts = tuple(
+        part.model_copy(update={"text": tag_spans(part.text, is_molecule=is_molecule_by_rdkit)})
+        if isinstance(part, Text | ToolOutput)
+        else part
+        for part in message.parts
+    )
+    return message.model_copy(update={"parts": parts})
 
 
 def _tool(tool: ToolSchema) -> dict[str, Any]:

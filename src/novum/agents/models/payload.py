@@ -66,8 +66,20 @@ def messages_of(messages: Sequence[Message], profile: Profile, *, engine: str | 
         else:
             parts = [_content(part, profile, engine) for part in message.parts]
             plain = all(isinstance(part, Text) for part in message.parts)
-            written.append({"role": message.role.value, "content": message.text if plain else parts})
+            _add(written, message.role.value, message.text if plain else parts)
     return written
+
+
+def _add(written: list[dict[str, Any]], role: str, content: str | list[dict[str, Any]]) -> None:
+    """Add a turn; what the same side said just before becomes one turn with it.
+
+    Some chat templates refuse two turns of one side in a row.
+    """
+    last = written[-1] if written else {}
+    if last.get("role") == role and isinstance(last["content"], str) and isinstance(content, str):
+        last["content"] += f"\n\n{content}"
+    else:
+        written.append({"role": role, "content": content})
 
 
 def _marked(message: Message) -> Message:

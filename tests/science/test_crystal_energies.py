@@ -2,7 +2,9 @@
 
 import gzip
 import json
+import re
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -65,6 +67,15 @@ def test_formation_energies_are_the_measured_ones_within_two_errors(name, elemen
     found = stability(decorated(name, *elements), competing="elements")
     expected = measured(found.details["formula"])
     assert found.formation_energy == pytest.approx(expected, abs=2 * ERROR)
+
+
+def test_the_example_names_what_calorimetry_says() -> None:
+    text = (Path(__file__).parents[2] / "examples" / "intermetallics.yaml").read_text(encoding="utf-8")
+    named = re.findall(r"([A-Z]\w+) +\((\w+)\) +(-\d\.\d+)", text)
+    assert len(named) == 7
+    for formula, prototype, energy in named:
+        assert find_prototype(prototype) is not None
+        assert float(energy) == pytest.approx(measured(formula), abs=0.006)
 
 
 def test_a_known_compound_is_stable_and_a_wrong_structure_of_it_is_not() -> None:

@@ -118,7 +118,7 @@ class ScientistPlanner:
             if desk.shown:
                 n = min(n, len(desk.shown))
             with one_thread():
-                enough = slots[self.name]
+                enough = min(n, slots[self.name])
                 made = propose(voices[1], desk, n, enough=enough, probes=_told(probing.results))
         refused = tuple(Rejected(said=text, reason="a call that was refused") for text in probing.refused)
         contenders, appraisals = self._enter(outlook, made)

@@ -99,8 +99,9 @@ def propose(voice: Voice, desk: Desk, n: int, *, enough: int, probes: str) -> Pr
         break
     drafts, rejected = tuple(gathering.drafts), tuple(gathering.rejected)
     if drafts:
-        short = silence is not None and len(drafts) < enough
-        note = f"it fell silent after {len(drafts)}: {silence.reason}" if short and silence else ""
+        note = "" if len(drafts) >= enough else f"{len(drafts)} of {enough} proposals are in order"
+        if silence is not None and silence.turn is Turn.UNAVAILABLE:
+            note = f"{note}; then it did not answer: {silence.reason}"
         return Proposed(Turn.ANSWERED, drafts, rejected, note)
     assert silence is not None
     note = silence.reason

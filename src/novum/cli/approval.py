@@ -1,7 +1,7 @@
 """A person's word on the experiments of a batch, before they run."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from novum.cli import render
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from novum.workflows.discovery import Outcome
 
 
-def parse_choice(choice: str, asked: Sequence[str]) -> list[str]:
+def parse_choice(choice: str, asked: Sequence[str], hazards: Collection[str] = ()) -> list[str]:
     """Return the experiments that a choice allows: all, none, or ids.
+
+    "All" leaves out what the hazard screen stopped: that runs only where it is named.
 
     Raises:
         UsageError: an id that is not asked about.
@@ -28,7 +30,7 @@ def parse_choice(choice: str, asked: Sequence[str]) -> list[str]:
     """
     word = choice.strip().lower()
     if word in ("all", "y", "yes"):
-        return list(asked)
+        return [name for name in asked if name not in hazards]
     if word in ("none", "n", "no"):
         return []
     names = [part for part in choice.upper().replace(",", " ").split() if part]
@@ -73,25 +75,31 @@ def open_approver(choice: str | None, record: CampaignRecord | None, *, interact
     def approve(outcome: "Outcome") -> Mapping[str, Any] | None:
         assert outcome.request is not None
         asked = list(outcome.request["experiments"])
+        hazards = dict(outcome.request.get("hazards", {}))
         if choice is not None and (outcome.campaign, outcome.request["iteration"]) == (campaign, waiting):
-            return {"allowed": parse_choice(choice, asked), "by": person()}
-        return ask_person(outcome.record, asked) if interactive else None
+            return {"allowed": parse_choice(choice, asked, hazards), "by": person()}
+        return ask_person(outcome.record, asked, hazards) if interactive else None
 
     return approve
 
 
-def ask_person(record: CampaignRecord, asked: Sequence[str]) -> Mapping[str, Any] | None:
+def ask_person(
+    record: CampaignRecord, asked: Sequence[str], hazards: Mapping[str, str] | None = None
+) -> Mapping[str, Any] | None:
     """Show the experiments and ask which may run, until the answer can be read.
 
     Returns:
         The answer; None where the person gave none (end of input).
     """
     console = out()
+    hazards = hazards or {}
     console.print(waiting_table(record, asked))
+    for name, hazard in hazards.items():
+        console.print(render.text(f"{name} is hazardous, and runs only if you name it: {hazard}", "red"))
     while True:
         try:
             choice = console.input("Run these? [y = all, n = none, or ids such as E001,E003] ")
-            return {"allowed": parse_choice(choice, asked), "by": person()}
+            return {"allowed": parse_choice(choice, asked, hazards), "by": person()}
         except UsageError as error:
             console.print(render.text(error, "red"))
         except EOFError:

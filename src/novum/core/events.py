@@ -144,6 +144,8 @@ class Gated(_Event):
     """Experiment id → reason."""
     refused_by_person: tuple[str, ...] = ()
     """Those of them that a person refused."""
+    hazards: dict[str, str] = {}
+    """Experiment id → what the hazard screen said; one that is allowed all the same, a person let through."""
     by: str = "budget"
 
 

@@ -56,6 +56,7 @@ class ExperimentRecord:
     """None until the gate has spoken."""
     refused: str = ""
     refused_by_person: bool = False
+    refused_as_hazard: bool = False
     attempts: int = 0
     finished: bool = False
     failed: str = ""
@@ -143,6 +144,7 @@ class CampaignRecord:
                     self.experiments[name].allowed = False
                     self.experiments[name].refused = reason
                     self.experiments[name].refused_by_person = name in event.refused_by_person
+                    self.experiments[name].refused_as_hazard = name in event.hazards
             case ExperimentStarted():
                 entry = self.experiments[event.experiment]
                 entry.attempts = max(entry.attempts, event.attempt)
@@ -234,8 +236,8 @@ class CampaignRecord:
     def observations(self) -> tuple[Observation, ...]:
         """Return what a planner may know: recalled first, then own, in a fixed order.
 
-        Sealed experiments are left out. What a person refused counts as failed, so that it is not
-        proposed again. Replicates of one candidate are averaged. The order is that of
+        Sealed experiments are left out. What a person or the hazard screen refused counts as failed, so
+        that it is not proposed again. Replicates of one candidate are averaged. The order is that of
         the design, not that in which experiments happened to end.
         """
         refused = {
@@ -243,7 +245,7 @@ class CampaignRecord:
                 candidate=e.experiment.candidate, failed=e.refused, source=e.experiment.id
             )
             for e in self.experiments.values()
-            if e.refused_by_person
+            if e.refused_by_person or e.refused_as_hazard
         }
         recalled = {o.candidate.id: o for recall in self.recalls.values() for o in recall.observations}
         own: dict[str, list[ExperimentRecord]] = {}

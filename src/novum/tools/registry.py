@@ -20,8 +20,13 @@ GROUP = "novum.tools"
 
 BUILT_IN: Mapping[str, str] = {
     "analysis.python": "novum.tools.analysis.python:python",
+    "chemistry.alerts": "novum.tools.chemistry.alerts:alerts",
     "chemistry.descriptors": "novum.tools.chemistry.descriptors:descriptors",
     "chemistry.dft": "novum.tools.chemistry.dft:dft",
+    "chemistry.hazards": "novum.tools.chemistry.hazards:hazards",
+    "chemistry.identity": "novum.tools.chemistry.identity:identity",
+    "chemistry.matched_pairs": "novum.tools.chemistry.matched_pairs:matched_pairs",
+    "chemistry.similarity": "novum.tools.chemistry.similarity:similarity",
     "chemistry.xtb": "novum.tools.chemistry.xtb:xtb",
     "materials.describe": "novum.tools.materials.describing:describe",
     "materials.diffusion": "novum.tools.materials.diffusion:diffusion",

@@ -61,6 +61,7 @@ from novum.workflows.executors import Executor
 from novum.workflows.facts import facts_of, names_of
 from novum.workflows.findings import items_of_claims
 from novum.workflows.forecasting import forecasts_of_claims, forecasts_of_verdicts
+from novum.workflows.hazards import SCREENS, hazard_in, hazard_of, overridden
 from novum.workflows.learning import items_of, recalled_observations
 from novum.workflows.measuring import measurements_of
 from novum.workflows.reexamination import reexaminations
@@ -250,7 +251,10 @@ class DiscoveryNodes:
         return {}
 
     def gate(self, state: DiscoveryState) -> dict[str, Any]:
-        """Hold the plan against the budget and known failures, and ask a person where that is wanted."""
+        """Hold the plan against budget, known failures and the hazard screen; ask a person where wanted.
+
+        What the screen stops runs only where a person names it in an approval.
+        """
         iteration = state["iteration"]
         if iteration in self.record.gates:
             return {}
@@ -258,27 +262,37 @@ class DiscoveryNodes:
         failed = {o.candidate.id: o.failed for o in self.record.observations() if o.failed}
         allowed: list[str] = []
         refused: dict[str, str] = {}
+        hazards: dict[str, str] = {}
+        let_through = overridden(self.record)
         for experiment in self.record.designs[iteration].experiments:
+            candidate = experiment.candidate
             if len(allowed) >= left:
                 refused[experiment.id] = "the budget is used"
-            elif experiment.candidate.id in failed:
-                refused[experiment.id] = f"it failed before: {failed[experiment.candidate.id]}"
+            elif candidate.id in failed:
+                refused[experiment.id] = f"it failed before: {failed[candidate.id]}"
+            elif candidate.id not in let_through and (hazard := hazard_of(candidate, self.goal.space)):
+                hazards[experiment.id] = hazard
             else:
                 allowed.append(experiment.id)
         by = "budget"
         unwanted: tuple[str, ...] = ()
-        if self._approve and allowed:
-            answer = self.rooms.ask({"kind": "approve", "iteration": iteration, "experiments": allowed})
+        if self._approve and (allowed or hazards):
+            asked = [*allowed, *hazards]
+            request = {"kind": "approve", "iteration": iteration, "experiments": asked}
+            answer = self.rooms.ask({**request, "hazards": hazards} if hazards else request)
             by = str(answer["by"])
-            unwanted = tuple(name for name in allowed if name not in answer["allowed"])
+            wanted = [name for name in asked if name in answer["allowed"]][: max(0, left)]
+            unwanted = tuple(name for name in allowed if name not in wanted)
             refused.update((name, f"refused by {by}") for name in unwanted)
-            allowed = [name for name in allowed if name not in unwanted]
+            allowed = wanted
+        refused.update((name, hazards[name]) for name in hazards if name not in allowed)
         self._write(
             Gated(
                 iteration=iteration,
                 allowed=tuple(allowed),
                 refused=refused,
                 refused_by_person=unwanted,
+                hazards=hazards,
                 by=by,
             )
         )
@@ -473,6 +487,10 @@ class DiscoveryNodes:
             refused = call.model_copy(update={"arguments": {}})
             key = refused.key(version="", code_hash="")
             return ToolResult(call=refused, key=key, status=CallStatus.ERROR, message=told)
+        hazard = hazard_in({k: v for k, v in call.arguments.items() if k == "smiles"})
+        if hazard and call.tool not in SCREENS:
+            key = call.key(version="", code_hash="")
+            return ToolResult(call=call, key=key, status=CallStatus.ERROR, message=f"not run: {hazard}")
         subject = Candidate(id="", label="", arguments=call.arguments)
         probe = Experiment(id=f"T{iteration}.{number}", hypothesis="", candidate=subject, calls=(call,))
         (_, results), *_ = self.rooms.executor.run([probe])

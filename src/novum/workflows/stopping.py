@@ -6,6 +6,9 @@ from typing import Literal
 from novum.core.judgement import is_goal_met
 from novum.core.record import CampaignRecord
 
+MOST_HAZARDOUS = 10
+"""Batches of nothing but what the hazard screen refuses, after which a campaign ends."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -39,7 +42,10 @@ def decide(record: CampaignRecord, iteration: int, *, scales: dict[str, float], 
         return Decision("confirm", f"the budget of {budget.seconds:g} s is used", best)
     if not record.plans[iteration].hypotheses:
         return Decision("confirm", "the planner has nothing left to propose in this space", best)
-    if not record.gates[iteration].allowed and not record.gates[iteration].refused_by_person:
+    gate = record.gates[iteration]
+    if not gate.allowed and not gate.refused_by_person and not gate.hazards:
         return Decision("confirm", "nothing that the planner proposes may run", best)
+    if sum(not g.allowed and bool(g.hazards) for g in record.gates.values()) >= MOST_HAZARDOUS:
+        return Decision("confirm", "the planner goes on proposing what the hazard screen refuses", best)
     left = budget.experiments - used
     return Decision("continue", f"{left} of {budget.experiments} experiments are left", best)

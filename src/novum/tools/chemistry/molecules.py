@@ -30,19 +30,7 @@ def parse_smiles(smiles: str) -> "Mol":
     """
     from rdkit import Chem
 
-    # RDKit reads up to a space or an unknown letter and drops the rest in silence.
-    if not smiles.isascii() or any(letter.isspace() for letter in smiles):
-        raise ToolFailedError(
-            f"{smiles!r} is not a molecule: SMILES hold neither spaces nor letters with marks"
-        )
-    with _captured_log() as log:
-        molecule = Chem.MolFromSmiles(smiles)
-    if molecule is None:
-        raise ToolFailedError(f"{smiles!r} is not a molecule: {_reason(log)}")
-    if molecule.GetNumAtoms() == 0:
-        raise ToolFailedError(f"{smiles!r} holds no atoms")
-    if any(atom.GetAtomicNum() == 0 for atom in molecule.GetAtoms()):
-        raise ToolFailedError(f"{smiles!r} holds a placeholder atom (*); give a whole molecule")
+    molecule = parse_mixture(smiles)
     parts = Chem.GetMolFrags(molecule)
     if len(parts) > 1:
         raise ToolFailedError(
@@ -51,7 +39,32 @@ def parse_smiles(smiles: str) -> "Mol":
     return molecule
 
 
-def _reason(log: list[str]) -> str:
+def parse_mixture(smiles: str) -> "Mol":
+    """Return what `smiles` describes, sanitised; salts and mixtures stay together.
+
+    Raises:
+        ToolFailedError: it is no SMILES, breaks valence or aromaticity, or holds a placeholder.
+    """
+    from rdkit import Chem
+
+    # RDKit reads up to a space, a zero byte or an unknown letter and drops the rest in silence.
+    if not smiles.isascii() or not smiles.isprintable() or " " in smiles:
+        raise ToolFailedError(
+            f"{smiles!r} is not a molecule: SMILES hold neither spaces nor letters with marks"
+        )
+    with captured_log() as log:
+        molecule = Chem.MolFromSmiles(smiles)
+    if molecule is None:
+        raise ToolFailedError(f"{smiles!r} is not a molecule: {reason(log)}")
+    if molecule.GetNumAtoms() == 0:
+        raise ToolFailedError(f"{smiles!r} holds no atoms")
+    if any(atom.GetAtomicNum() == 0 for atom in molecule.GetAtoms()):
+        raise ToolFailedError(f"{smiles!r} holds a placeholder atom (*); give a whole molecule")
+    return molecule
+
+
+def reason(log: list[str]) -> str:
+    """Return why RDKit refused a structure, from what it said."""
     lines = [line.partition("] ")[2] or line for line in log]
     said = [line for line in lines if line.strip(" ~^") and "check for mistakes" not in line]
     first = said[0].removeprefix("SMILES Parse Error: ") if said else "it cannot be read"
@@ -59,7 +72,7 @@ def _reason(log: list[str]) -> str:
 
 
 @contextlib.contextmanager
-def _captured_log() -> Iterator[list[str]]:
+def captured_log() -> Iterator[list[str]]:
     """Give what RDKit says in the block, instead of writing it to standard error."""
     from rdkit import rdBase
 

@@ -130,5 +130,9 @@ def numbers_in(text: str, *, names: Iterable[str] = ()) -> list[Number]:
         plain = match.replace("−", "-").replace(",", "")
         digits, _, exponent = plain.lower().partition("e")
         decimals = len(digits.partition(".")[2])
-        found.append(Number(float(plain), 10.0 ** (int(exponent or 0) - decimals), bool(percent)))
+        try:
+            number = Number(float(plain), 10.0 ** (int(exponent or 0) - decimals), bool(percent))
+        except (ValueError, OverflowError):  # 1.2.3 is a version or a date, and 1e999 no number of a record
+            continue
+        found.append(number)
     return found

@@ -43,6 +43,14 @@ def test_names_hold_no_numbers():
     assert numbers_in("1.5 and 2.50 %") == [Number(1.5, 0.1), Number(2.5, 0.01, percent=True)]
 
 
+@pytest.mark.parametrize(
+    "text", ["1.2.3", "24.11.2026", "1e99999", "9" * 400, "١٢٣", "1,2,3.4.5", "-", "1e+"]
+)
+def test_what_only_looks_like_a_number_breaks_nothing(text):
+    found = check_sentence(f"It is {text} here.", ["E001"], records={"E001": f"v {text}"})
+    assert Mark.UNKNOWN_RECORD not in found.marks
+
+
 def test_citations_and_sentences_are_found():
     assert cited_in("a [E001, E002] b [C001].") == ("E001", "E002", "C001")
     assert split_sentences(" One is 1.5 eV.  Two? Three! ") == ("One is 1.5 eV.", "Two?", "Three!")

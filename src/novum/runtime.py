@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from novum.tools.plugins.trust import TrustStore
     from novum.tools.registry import Registry
     from novum.tools.runner import Runner
+    from novum.workflows.conversations import Conversations
     from novum.workflows.discovery import Discovery
     from novum.workflows.tracing import Tracer
 
@@ -84,6 +85,14 @@ class Workspace:
         from novum.memory.ledger import Ledger
 
         return Ledger(self.root / "ledger.sqlite3", listener=self._listener)
+
+    @cached_property
+    def conversations(self) -> "Conversations":
+        """What models were asked beside campaigns."""
+        from novum.memory.ledger import Ledger
+        from novum.workflows.conversations import Conversations
+
+        return Conversations(Ledger(self.root / "conversations.sqlite3"))
 
     @cached_property
     def artifacts(self) -> "Artifacts":
@@ -302,7 +311,7 @@ class Workspace:
         """Close every room that was opened, and every connection to a model."""
         for close in self._models:
             close()
-        for name in ("sandbox", "knowledge", "ledger"):
+        for name in ("sandbox", "knowledge", "conversations", "ledger"):
             if name in self.__dict__:
                 self.__dict__[name].close()
 

@@ -30,6 +30,7 @@ COMMANDS: dict[str, Entry] = {
     "campaigns": Entry("campaigns", "Campaigns", "List the campaigns of a workspace."),
     "show": Entry("campaigns", "Campaigns", "Show a campaign, or one of its records."),
     "report": Entry("campaigns", "Campaigns", "Write a campaign's report, as Markdown and HTML."),
+    "chat": Entry("chat", "Campaigns", "Ask a language model about a campaign; its answer is checked."),
     "verify": Entry("verify", "Campaigns", "Check a campaign against its own ledger, or a crate."),
     "ask": Entry("laboratory", "Laboratory", "Print what a person is asked to measure."),
     "tell": Entry("laboratory", "Laboratory", "Give a campaign the results that it waits for."),

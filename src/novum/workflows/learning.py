@@ -72,6 +72,11 @@ class CampaignKnowledge:
             return ()
         return release((hit.item for hit in self._base.search(text, n)), to=self._to).items
 
+    def named(self, ids: Collection[str]) -> tuple[KnowledgeItem, ...]:
+        """Return the items of these ids, as far as there are any and they may be told."""
+        found = (self._base.find(name) for name in ids)
+        return release((item for item in found if item is not None), to=self._to).items
+
     def withheld(self, subjects: Collection[str], *, to: Destination) -> frozenset[str]:
         """Return those of `subjects` of which something is known that may not go to a destination."""
         closed = tuple(tier for tier in Access if tier not in open_tiers(to))

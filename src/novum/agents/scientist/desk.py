@@ -15,7 +15,14 @@ from novum.agents.optimizer.streams import Stream
 from novum.agents.scientist.forms import Form, open_form
 from novum.agents.scientist.prompts import Prompt, load_prompt
 from novum.agents.scientist.quoting import as_data
-from novum.agents.scientist.telling import Line, goal_line, known_lines, lesson_lines, passage_lines
+from novum.agents.scientist.telling import (
+    Line,
+    goal_line,
+    known_lines,
+    lesson_lines,
+    passage_lines,
+    property_lines,
+)
 from novum.core.access import strictest
 from novum.core.knowledge import Access
 from novum.core.spaces import Candidate, MoleculeSpace, ParameterSpace
@@ -114,7 +121,8 @@ class Desk:
             given: the other slots.
         """
         system = load_prompt("system").render(role=role)
-        goal = goal_line(self.outlook.context.goal)
+        context = self.outlook.context
+        goal = "\n".join([goal_line(context.goal), *property_lines(context)])
         fixed = sum(
             map(estimate_tokens, (system, prompt.text, goal, json.dumps(schema or {}), *given.values()))
         )

@@ -6,11 +6,13 @@ from typing import Any
 
 from novum.agents.base import PlanningContext
 from novum.agents.optimizer.outlook import Outlook
+from novum.agents.optimizer.prior import possible_range
 from novum.agents.scientist.quoting import LIMIT, passage_line, quoted
 from novum.core.calls import ToolResult
 from novum.core.deliberation import Contender
 from novum.core.digest import canonical_json
 from novum.core.goals import Goal
+from novum.core.quantity import DIMENSIONLESS
 from novum.core.science import Hypothesis, Observation, Verdict
 
 ARGUMENT = 160
@@ -33,6 +35,25 @@ def goal_line(goal: Goal) -> str:
     """Return the goal in a line; its title and its names are the user's words."""
     title = f"{quoted(goal.title)}: " if goal.title else ""
     return title + quoted(str(goal), limit=2000)
+
+
+def property_lines(context: PlanningContext) -> list[str]:
+    """Return what is known of each property of the goal: what it is, what can occur, how it is repeated."""
+    lines = []
+    for o in context.goal.objectives:
+        spec, floor = context.properties.get(o.property), context.noise.get(o.property)
+        parts = [f"in {o.unit}" if o.unit != DIMENSIONLESS else "a pure number"]
+        if spec is not None and spec.description:
+            parts.insert(0, quoted(spec.description))
+        low, high = possible_range(o, spec)
+        if low is not None or high is not None:
+            parts.append(
+                f"from {'any' if low is None else f'{low:g}'} to {'any' if high is None else f'{high:g}'}"
+            )
+        if floor is not None:
+            parts.append(f"repeated measurements spread by {floor}")
+        lines.append(f"- {quoted(o.property, limit=80)}: {', '.join(parts)}")
+    return lines
 
 
 def known_lines(outlook: Outlook) -> list[Line]:

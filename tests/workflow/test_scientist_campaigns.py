@@ -187,7 +187,7 @@ def test_calls_beside_the_experiments_run_once_and_are_told_but_measure_nothing(
     record, events, differences = run(tmp_path / "w", GOALS["parameters"], model, tools)
     assert differences == []
     probes = [e for e in events if isinstance(e, Probed)]
-    assert len(probes) >= 2
+    assert probes
     assert all(p.result.call.tool == "toy.weigh" and p.result.ok for p in probes)
     offered = {t.name for r in model.requests if r.tool_choice == "auto" for t in r.tools}
     assert offered == {"toy_noisy", "toy_weigh"}, "what measures the goal is not on offer, by any method"

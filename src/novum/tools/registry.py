@@ -19,13 +19,16 @@ GROUP = "novum.tools"
 """The entry-point group in which a package offers its tools, as ``name = "package.module:function"``."""
 
 BUILT_IN: Mapping[str, str] = {
+    "analysis.matched_pairs": "novum.tools.analysis.pairs:matched_pairs",
     "analysis.python": "novum.tools.analysis.python:python",
+    "analysis.sequential_test": "novum.tools.analysis.sequential:sequential_test",
     "chemistry.alerts": "novum.tools.chemistry.alerts:alerts",
     "chemistry.descriptors": "novum.tools.chemistry.descriptors:descriptors",
     "chemistry.dft": "novum.tools.chemistry.dft:dft",
     "chemistry.hazards": "novum.tools.chemistry.hazards:hazards",
     "chemistry.identity": "novum.tools.chemistry.identity:identity",
     "chemistry.matched_pairs": "novum.tools.chemistry.matched_pairs:matched_pairs",
+    "chemistry.plan_synthesis": "novum.tools.chemistry.plan_synthesis:plan_synthesis",
     "chemistry.similarity": "novum.tools.chemistry.similarity:similarity",
     "chemistry.xtb": "novum.tools.chemistry.xtb:xtb",
     "materials.describe": "novum.tools.materials.describing:describe",

@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-EXTRAS := embed,serve-tiny,xtb,dft,mlip,phonon,ingest
+EXTRAS := embed,serve-tiny,xtb,dft,mlip,phonon,ingest,imaging
 READY  := $(VENV)/.ready
 TESTING := $(VENV)/.ready-dev
 PIP    := $(BIN)/python -m pip --disable-pip-version-check

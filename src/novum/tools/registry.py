@@ -19,6 +19,7 @@ GROUP = "novum.tools"
 """The entry-point group in which a package offers its tools, as ``name = "package.module:function"``."""
 
 BUILT_IN: Mapping[str, str] = {
+    "analysis.fit_curve": "novum.tools.analysis.fitting:fit_curve",
     "analysis.matched_pairs": "novum.tools.analysis.pairs:matched_pairs",
     "analysis.python": "novum.tools.analysis.python:python",
     "analysis.sequential_test": "novum.tools.analysis.sequential:sequential_test",

@@ -144,7 +144,7 @@ def _runs(mask: "NDArray[np.bool_]") -> list[int]:
 
 
 def _uncompressed(text: str) -> list[int]:
-    """Return run lengths of COCO's text: 5 bits a character; from the fourth on differences to the last but one."""
+    """Return run lengths of COCO's text: 5 bits a character; the fourth on is told by its difference."""
     counts: list[int] = []
     value = shift = 0
     for character in text:

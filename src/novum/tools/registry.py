@@ -19,9 +19,13 @@ GROUP = "novum.tools"
 """The entry-point group in which a package offers its tools, as ``name = "package.module:function"``."""
 
 BUILT_IN: Mapping[str, str] = {
+    "analysis.classify": "novum.tools.analysis.classification:classify",
+    "analysis.compare_models": "novum.tools.analysis.comparison:compare_models",
     "analysis.fit_curve": "novum.tools.analysis.fitting:fit_curve",
     "analysis.matched_pairs": "novum.tools.analysis.pairs:matched_pairs",
     "analysis.python": "novum.tools.analysis.python:python",
+    "analysis.regress": "novum.tools.analysis.regression:regress",
+    "analysis.sensitivity": "novum.tools.analysis.sensitivity:sensitivity",
     "analysis.sequential_test": "novum.tools.analysis.sequential:sequential_test",
     "chemistry.alerts": "novum.tools.chemistry.alerts:alerts",
     "chemistry.descriptors": "novum.tools.chemistry.descriptors:descriptors",

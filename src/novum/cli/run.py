@@ -2,11 +2,13 @@
 
 import re
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from novum.cli.approval import is_interactive, open_approver
+from novum.cli.goals import Reading, read_goal
 from novum.cli.options import (
     CampaignArgument,
     SandboxOption,
@@ -46,11 +48,18 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show the findi
         "novum run 'maximise qed; logp between 1 and 3; heavy_atoms <= 20' --experiments 24 --seed 7",
         "novum run goal.yaml --control random",
         "novum run goal.yaml --model mini --control optimizer",
+        "novum run 'a drug-like molecule with at most 20 heavy atoms' --model mini --save goal.yaml",
         "novum run goal.yaml --json | jq .type",
     ),
 )
 def run(
-    goal: Annotated[str, typer.Argument(metavar="GOAL", help="A goal file (YAML), or a goal in a sentence.")],
+    goal: Annotated[
+        str,
+        typer.Argument(
+            metavar="GOAL",
+            help="A goal file (YAML), a goal in a sentence, or prose that a model reads.",
+        ),
+    ],
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, metavar="N", help="Fixes every random choice.")
     ] = None,
@@ -67,9 +76,7 @@ def run(
     ] = None,
     planner: Annotated[
         str | None,
-        typer.Option(
-            "--planner", metavar="NAME", help="Who proposes: optimizer, scientist, random or auto."
-        ),
+        typer.Option("--planner", metavar="NAME", help="Who proposes: optimizer, scientist, random or auto."),
     ] = None,
     model: Annotated[
         str | None,
@@ -85,6 +92,14 @@ def run(
     recall: Annotated[
         bool, typer.Option("--recall/--no-recall", help="Start from what earlier campaigns learned.")
     ] = True,
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", "-y", help="Run a goal that a model wrote without asking; it is shown."),
+    ] = False,
+    save: Annotated[
+        Path | None,
+        typer.Option("--save", metavar="FILE", help="Write a goal that a model wrote to this file."),
+    ] = None,
     name: Annotated[
         str | None,
         typer.Option(
@@ -100,7 +115,9 @@ def run(
     """Pursue a goal: hypothesis, experiment, validation, report.
 
     GOAL is a YAML file, as 'novum init' writes one, or a sentence of clauses joined by ';'. Values in a
-    goal file are replaced by the options given here. Ctrl-C stops in order; 'novum resume' goes on.
+    goal file are replaced by the options given here. Of any other text a language model makes a goal file,
+    which is shown, with what the text does not say marked, and runs only if you agree. Ctrl-C stops in
+    order; 'novum resume' goes on.
     """
     check_name(name)
     watch = open_watch(json=json, quiet=quiet)
@@ -116,7 +133,15 @@ def run(
             sandbox=sandbox,
         ) as opened,
     ):
-        wanted = opened.load_goal(goal, seed=seed, experiments=experiments, batch=batch, seconds=seconds)
+        wanted = read_goal(
+            opened,
+            goal,
+            Reading(model=model, yes=yes, save=save, json=json),
+            seed=seed,
+            experiments=experiments,
+            batch=batch,
+            seconds=seconds,
+        )
         campaign = opened.discovery.create(
             wanted, planner=opened.chosen_planner, recall=recall, approve=approve, campaign=name
         )
@@ -164,9 +189,7 @@ def resume(
         approver = open_approver(approve, record, interactive=is_interactive() and not json)
         leader = record.started.parent or campaign
         if control is not Control.NONE and find_control(opened, leader) is None:
-            create_control(
-                opened, leader, record.goal, planner=control.value, approve=record.started.approve
-            )
+            create_control(opened, leader, record.goal, planner=control.value, approve=record.started.approve)
         go_on(Pursuit(opened, watch, approver, given=workspace, json=json), leader)
 
 

@@ -48,7 +48,7 @@ SHOWN = 160
 def chat(
     campaign: CampaignArgument,
     question: Annotated[
-        str | None, typer.Argument(metavar="[QUESTION]", help="One question; without it, ask one by one.")
+        str | None, typer.Argument(metavar="QUESTION", help="One question; without it, ask one by one.")
     ] = None,
     model: Annotated[
         str | None, typer.Option("--model", metavar="NAME", help="Whom to ask.  [default: the default model]")

@@ -33,6 +33,8 @@ Columns = Annotated[dict[ColumnName, Column], Field(max_length=MOST_COLUMNS)]
 """Name → values, one for each row."""
 
 _UNIT = re.compile(r"^(?P<plain>.*?)\s*\[(?P<unit>[^\[\]]*)\]\s*$")
+_ARBITRARY = frozenset({"a.u.", "a. u.", "arb.", "arb. u.", "arb. units", "arb.u.", "counts", "cts"})
+"""What instruments write where an intensity has no unit; "a.u." would be read as something else."""
 _ABSENT = frozenset({"", "na", "n/a", "nan", "none", "null"})
 
 
@@ -89,8 +91,10 @@ class Table:
         """
         name = self.name(asked)
         match = _UNIT.match(name)
+        if match is None or match["unit"].strip().lower() in _ARBITRARY:
+            return DIMENSIONLESS
         try:
-            return canonical_unit(match["unit"]) if match else DIMENSIONLESS
+            return canonical_unit(match["unit"])
         except UnitError as error:
             raise ToolFailedError(f"column {name!r}: {error}") from error
 
@@ -200,11 +204,8 @@ def plain_name(name: str) -> str:
 
 def told(value: float, unit: str, **more: float | None) -> dict[str, Any]:
     """Return a number with its unit, and what else is known of it, as details hold it."""
-    return {
-        "value": value,
-        "unit": unit,
-        **{key: number for key, number in more.items() if number is not None},
-    }
+    known = {key: float(number) for key, number in more.items() if number is not None}
+    return {"value": float(value), "unit": unit, **known}
 
 
 def _number(cell: Cell, name: str) -> float:

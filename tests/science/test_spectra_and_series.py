@@ -57,15 +57,15 @@ def test_the_stated_uncertainty_of_a_position_is_its_spread():
     assert 0.6 < np.std(off) < 1.4
 
 
-def test_noise_alone_has_no_peaks_and_says_so():
-    found = spectrum(
-        "shift",
-        "I",
-        least_signal_to_noise=8,
-        columns=columns(np.random.default_rng(0).normal(0, 1, len(AXIS))),
-    )
-    assert found.peaks == 0
-    assert any("no peak" in said for said in found.warnings)
+def test_noise_alone_has_about_as_many_peaks_as_stated():
+    found = [
+        spectrum(
+            "shift", "I", baseline="none", columns=columns(np.random.default_rng(i).normal(0, 1, len(AXIS)))
+        )
+        for i in range(30)
+    ]
+    assert sum(one.peaks for one in found) <= 12  # of 42,000 points; four are stated
+    assert any("no peak" in said for one in found for said in one.warnings)
 
 
 def test_peaks_that_point_down_are_found_and_the_order_of_rows_changes_nothing():

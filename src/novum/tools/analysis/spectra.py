@@ -75,7 +75,7 @@ def spectrum(
     baseline: Literal["arpls", "linear", "none"] = "arpls",
     baseline_width: Annotated[float, Field(ge=0.02, le=10)] = 0.25,
     peaks: Literal["up", "down"] = "up",
-    least_signal_to_noise: Annotated[float, Field(ge=1, le=1e6)] = 5.0,
+    least_signal_to_noise: Annotated[float, Field(ge=1, le=1e6)] = 7.0,
     columns: Columns = {},  # noqa: B006 - read only
     files: Files = {},  # noqa: B006 - read only
     table: str = "",
@@ -84,11 +84,11 @@ def spectrum(
 
     The noise is taken from second differences, and supposes that neighbouring points err independently and
     that peaks are several points wide. A peak counts where its prominence exceeds the asked multiple of the
-    noise; among ten thousand points of pure noise, five lets about none through, and less lets some.
-    Positions come from the parabola through the highest three points; their uncertainty holds the noise
-    alone, not the calibration of the axis. Widths are at half prominence, so that peaks that overlap come
-    out too narrow: fit those by analysis.fit_curve. Areas end where a peak has fallen to a twentieth, so
-    that the tails of a Lorentzian are missed.
+    noise; of ten thousand points of pure noise, seven lets about one through, and five lets fifty. Positions
+    come from the parabola through the highest three points; their uncertainty holds the noise alone, not the
+    calibration of the axis. Widths are at half prominence, so that peaks that overlap come out too narrow: fit
+    those by analysis.fit_curve. Areas end where a peak has fallen to a twentieth, so that the tails of a
+    Lorentzian are missed.
 
     Args:
         x: the column of the axis, with its unit in brackets.

@@ -40,6 +40,21 @@ def test_the_goal_of_the_pool_can_be_met(registry):
     assert 1 <= len(met) < 0.02 * len(goal.space.rows)
 
 
+def test_the_published_couplings_are_all_there_and_of_one_reaction(registry):
+    from novum.tools.chemistry.retrosynthesis import reaction_class, split_reaction
+
+    goal = load_goal(str(EXAMPLES / "cross_coupling.yaml"), registry)
+    assert isinstance(goal.space, PoolSpace)
+    yields = goal.space.measured["yield"]
+    assert len(goal.space.rows) == len(yields) == 792
+    assert sum(value >= 65.9 for value in yields.values()) == 7
+    for written in {str(row.arguments["reaction"]) for row in goal.space.rows}:
+        reactants, (product,) = split_reaction(written)
+        template = reaction_class(reactants, product)
+        assert (template is None) == ("Cl" in written)  # the templates know bromides and iodides
+        assert template is None or template.name == "Buchwald-Hartwig amination"
+
+
 @pytest.mark.slow
 @pytest.mark.sandbox
 def test_the_solvation_example_runs_in_the_solvent_that_it_names(tmp_path):

@@ -36,6 +36,7 @@ BUILT_IN: Mapping[str, str] = {
     "chemistry.identity": "novum.tools.chemistry.identity:identity",
     "chemistry.matched_pairs": "novum.tools.chemistry.matched_pairs:matched_pairs",
     "chemistry.plan_synthesis": "novum.tools.chemistry.plan_synthesis:plan_synthesis",
+    "chemistry.predict_conditions": "novum.tools.chemistry.conditions:predict_conditions",
     "chemistry.similarity": "novum.tools.chemistry.similarity:similarity",
     "chemistry.xtb": "novum.tools.chemistry.xtb:xtb",
     "imaging.measure": "novum.tools.imaging.measuring:measure",

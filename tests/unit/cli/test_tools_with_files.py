@@ -81,3 +81,24 @@ def test_what_cannot_be_given_is_said(sandbox, workspace, words, said):
     ended = novum_command("tools", "run", *words, "-w", workspace)
     assert ended.code == 2
     assert said in ended.err
+
+
+def test_files_of_the_machine_are_given_by_name(sandbox, workspace, tmp_path):
+    table = tmp_path / "rates.csv"
+    table.write_text("T [K],k [1/s]\n300,1\n310,2\n320,4\n")
+    arguments = ("tools", "run", "analysis.fit_curve", "curve=linear", "x=T", "y=k", "-w", workspace)
+    novum_command(*arguments, "--file", table)
+    assert sandbox.inputs == {"rates.csv": table.read_bytes()}
+    assert sandbox.requests[0].arguments["arguments"]["files"] == {
+        "rates.csv": digest_bytes(table.read_bytes())
+    }
+    for more, said in (
+        (("-f", table, "-f", table), "two files are called 'rates.csv'"),
+        (("-f", tmp_path / "none.csv"), "cannot be read"),
+    ):
+        ended = novum_command(*arguments, *more)
+        assert ended.code == 2
+        assert said in ended.err
+    ended = novum_command("tools", "run", "chemistry.descriptors", "smiles=C", "-f", table, "-w", workspace)
+    assert ended.code == 2
+    assert "takes no files" in ended.err

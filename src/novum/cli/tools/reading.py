@@ -1,7 +1,7 @@
 """Reading what the tools are, and calling one by hand."""
 
 import json as json_text
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -78,6 +78,7 @@ def show_tool(name: ToolArgument, json: JsonOption = False) -> None:
         "novum tools run chemistry.descriptors smiles=CCO",
         "novum tools run chemistry.xtb smiles=CCO --json",
         "novum tools run analysis.python code=@fit.py --campaign maximise-qed-1 -o figures/",
+        "novum tools run analysis.fit_curve curve=arrhenius x=T y=k --file rates.csv",
     ),
 )
 def run_tool(
@@ -97,6 +98,12 @@ def run_tool(
             metavar="CAMPAIGN",
             help="Give a tool that takes files the tables of this campaign.",
             autocompletion=complete_campaign,
+        ),
+    ] = None,
+    files: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--file", "-f", metavar="FILE", help="Give a tool that takes files this one; may be repeated."
         ),
     ] = None,
     output: Annotated[
@@ -120,6 +127,8 @@ def run_tool(
         given = read_programs(parse_arguments(arguments or (), spec), spec)
         if campaign is not None:
             given |= campaign_files(opened, campaign, spec)
+        if files:
+            given |= own_files(opened, files, spec, beside=given)
         try:
             found = opened.runner.run(ToolCall(tool=name, arguments=given, seed=seed), fresh=fresh)
         except ToolArgumentError as error:  # here the caller is a person, not a planner
@@ -165,11 +174,42 @@ def campaign_files(workspace: "Workspace", campaign: str, spec: ToolSpec) -> dic
 
     parameter = files_parameter(spec)
     if parameter is None:
-        raise UsageError(f"{spec.name} takes no files; --campaign is of use with analysis.python")
+        raise UsageError(f"{spec.name} takes no files; --campaign is of use with the tools of analysis")
     tables = tables_of(get_record(workspace, campaign), sealed=True)
     for name, data in tables.items():
         workspace.artifacts.put(data, name, "text/csv")
     return {parameter: table_handles(tables)}
+
+
+def own_files(
+    workspace: "Workspace", paths: Sequence[Path], spec: ToolSpec, *, beside: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return files of the machine as an argument of a tool; they are kept as artifacts.
+
+    Args:
+        workspace: which keeps them.
+        paths: of the files; each is named in the call as it is in its folder.
+        spec: of the tool.
+        beside: the other arguments, which may name files as well.
+
+    Raises:
+        UsageError: the tool takes no files, one cannot be read, or two have one name.
+    """
+    from novum.tools.files import files_of, files_parameter
+
+    parameter = files_parameter(spec)
+    if parameter is None:
+        raise UsageError(f"{spec.name} takes no files; --file is of use with the tools of analysis")
+    found = files_of(spec, beside)
+    for path in paths:
+        if path.name in found:
+            raise UsageError(f"two files are called {path.name!r}")
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise UsageError(f"{str(path)!r} cannot be read: {error.strerror}") from error
+        found[path.name] = workspace.artifacts.put(data, path.name).sha256
+    return {parameter: found}
 
 
 def write_artifacts(workspace: "Workspace", found: ToolResult, folder: Path) -> None:

@@ -86,8 +86,8 @@ def spectrum(
     that peaks are several points wide. A peak counts where its prominence exceeds the asked multiple of the
     noise; of ten thousand points of pure noise, seven lets about one through, and five lets fifty. Positions
     come from the parabola through the highest three points; their uncertainty holds the noise alone, not the
-    calibration of the axis. Widths are at half prominence, so that peaks that overlap come out too narrow: fit
-    those by analysis.fit_curve. Areas end where a peak has fallen to a twentieth, so that the tails of a
+    calibration of the axis. Widths are at half prominence, so that peaks that overlap come out too narrow:
+    fit those by analysis.fit_curve. Areas end where a peak has fallen to a twentieth, so that the tails of a
     Lorentzian are missed.
 
     Args:

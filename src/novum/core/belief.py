@@ -69,10 +69,6 @@ class Piece:
     name: str = ""
     """Decides between pieces that are equally strong, so that the order in which they come does not."""
 
-    def shares(self, other: "Piece") -> bool:
-        """Say whether both may err for one reason."""
-        return self.group == other.group or not self.roots.isdisjoint(other.roots)
-
 
 def confidence(pieces: Iterable[Piece]) -> float:
     """Return the probability of an item that `pieces` speak for and against.
@@ -124,10 +120,16 @@ def derived(reliability: float, *conditions: float) -> float:
 def _weight_of_evidence(pieces: Iterable[Piece]) -> float:
     """Return the log odds that pieces add up to which all speak for one side."""
     total, counted = 0.0, list[Piece]()
-    for piece in _by_strength(pieces):
-        before = math.fsum(other.weight for other in counted if piece.shares(other))
+    # Which of the stronger ones are of a group, and which rest on a thing: not each pair is compared.
+    sharing: dict[tuple[bool, str], list[int]] = {}
+    for n, piece in enumerate(_by_strength(pieces)):
+        reasons = [(False, piece.group), *((True, root) for root in piece.roots)]
+        shared = {i for reason in reasons for i in sharing.get(reason, ())}
+        before = math.fsum(counted[i].weight for i in shared)
         total += _log_odds(piece.probability) * (_effective(before + piece.weight) - _effective(before))
         counted.append(piece)
+        for reason in reasons:
+            sharing.setdefault(reason, []).append(n)
     return total
 
 

@@ -2,23 +2,17 @@
 
 import json
 import math
-import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from novum.core.access import strictest
 from novum.core.belief import Piece, confidence, derived, strongest
-from novum.core.digest import canonical_json
 from novum.core.errors import EvidenceError
-from novum.core.goals import POOL
 from novum.core.knowledge import (
     CARRYING,
     LEDGER,
     Access,
-    DataClass,
     EvidenceRole,
     ItemStatus,
     KnowledgeItem,
@@ -26,31 +20,14 @@ from novum.core.knowledge import (
 )
 from novum.core.quality import assess
 from novum.core.science import Origin
-from novum.knowledge_base.agreement import Peer, compared
 from novum.knowledge_base.ancestry import Ancestor, Ancestry, ancestor
+from novum.knowledge_base.grounds import NEEDED, NOTHING_SAID, SHOWN, Grounds
+from novum.knowledge_base.topics import PEERS_OF_A_METHOD, Peer, is_calculated, origin_of
 from novum.knowledge_base.track import TrackRecord
-
-PRIORS = {Origin.MEASURED: 0.9, Origin.SIMULATED: 0.8, Origin.SYNTHETIC: 0.5}
-"""How often a method of each kind is expected to hold before it has a record: choices, soon outweighed by
-the record itself (`novum.core.belief.PRIOR_STRENGTH`)."""
-
-TEXT_PRIOR = 0.7
-"""The same for what a text asserts."""
+from novum.knowledge_base.writer import Writer
 
 MOVED = 0.005
 """Change of a confidence that is worth a new version."""
-
-NEEDED = frozenset({EvidenceRole.DERIVED_FROM, EvidenceRole.ANALYSED_WITH})
-"""Evidence without which an item says nothing: what it is made of, and with."""
-
-
-SHOWN = frozenset({EvidenceRole.MEASURED_BY, EvidenceRole.SIMULATED_BY})
-"""Evidence that an item is a result of."""
-
-PEERS_OF_A_METHOD = 8
-"""Agreeing results of one method that count: more of them hardly add anything."""
-
-_NOTHING_SAID = 0.5
 
 
 class Appraiser:
@@ -72,14 +49,18 @@ class Appraiser:
     its errors.
 
     Args:
-        connection: the transaction.
-        now: the present.
+        writer: the transaction.
     """
 
-    def __init__(self, connection: sqlite3.Connection, now: datetime) -> None:
-        self._connection = connection
-        self._now = now
-        self._track = TrackRecord(connection)
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+        self._grounds = Grounds(writer.web, TrackRecord(writer.connection))
+
+    def prepare(self, items: Collection[KnowledgeItem]) -> None:
+        """Read in one go what appraising these takes."""
+        self._writer.web.read({link.target for item in items for link in item.evidence})
+        self._writer.web.carry([item.id for item in items])
+        self._writer.topics.load(item for item in items if _is_comparable(item))
 
     def __call__(self, item: KnowledgeItem) -> KnowledgeItem:
         """Return the item as it stands with what it rests on.
@@ -89,16 +70,16 @@ class Appraiser:
         Raises:
             EvidenceError: it claims to be measured, and rests on what was not.
         """
-        behind = Ancestry(self._connection, ancestor(item))
+        writer = self._writer
+        behind = Ancestry(writer.web, ancestor(item))
         known = behind.read({e.target for e in item.evidence} - {item.id})
         carrying = [known[e.target] for e in item.evidence if e.role in CARRYING and e.target in known]
         if item.origin is Origin.MEASURED:
             _check_origin(item, known)
-        comparable = item.value is not None or bool(item.object)
-        peers = list(compared(self._connection, item)) if comparable else []
+        peers = list(writer.topics.compared(item)) if _is_comparable(item) else []
         update: dict[str, Any] = {
-            "confidence": confidence(_Weighing(self._connection, self._track, item, behind, known)(peers)),
-            "quality": assess(item, now=self._now, deviation=_deviation(item, peers)),
+            "confidence": confidence(_Weighing(writer, self._grounds, item, behind, known)(peers)),
+            "quality": assess(item, now=writer.now, deviation=_deviation(item, peers)),
             "access": strictest(item.access, *(Access(found.access) for found in carrying)),
         }
         fallen = [found.id for found in carrying if found.status is not ItemStatus.ACTIVE]
@@ -113,20 +94,19 @@ class _Weighing:
 
     def __init__(
         self,
-        connection: sqlite3.Connection,
-        track: TrackRecord,
+        writer: Writer,
+        grounds: Grounds,
         item: KnowledgeItem,
         behind: Ancestry,
         known: Mapping[str, Ancestor],
     ) -> None:
-        self._connection = connection
-        self._track = track
+        self._writer = writer
+        self._grounds = grounds
         self._item = item
         self._own = ancestor(item)
         self._behind = behind
         self._known = known
         self._circular = behind.circular(known)
-        self._grounds: dict[str, float] = {}
 
     def __call__(self, peers: Collection[Peer]) -> list[Piece]:
         """Return the pieces; only the strongest, where there are many."""
@@ -141,8 +121,8 @@ class _Weighing:
             for root in (target, *self._behind.behind(target))
         }
         mine = frozenset({self._item.id, *carrying}) if others else frozenset[str]()
-        return [replace(piece, roots=mine) for piece in own] + [
-            replace(piece, roots=self._behind.behind(piece.name) | {piece.name})
+        return [_rooted(piece, mine) for piece in own] + [
+            _rooted(piece, self._behind.behind(piece.name) | {piece.name})
             for side in sides
             for piece in strongest(side)
         ]
@@ -152,10 +132,10 @@ class _Weighing:
         item, voice = self._item, self._own.voice
         needed = [e.target for e in item.evidence if e.role in NEEDED and e.target in self._known]
         conditions = [self._known[target].standing for target in needed]
-        right = self._reliability(self._own)
+        right = self._grounds.reliability(self._own)
         if self._circular.intersection(needed) or not all(conditions):
-            right = _NOTHING_SAID
-        elif min(conditions, default=1.0) < _NOTHING_SAID:
+            right = NOTHING_SAID
+        elif min(conditions, default=1.0) < NOTHING_SAID:
             # What is made of something that is probably false is probably false itself.
             return [Piece(voice, 1 - min(conditions), supports=False, name=item.id)]
         else:
@@ -167,7 +147,7 @@ class _Weighing:
             found = self._known.get(link.target)
             p = right
             if found is not None:
-                p = _NOTHING_SAID if link.target in self._circular else derived(right, found.standing)
+                p = NOTHING_SAID if link.target in self._circular else derived(right, found.standing)
             weight = 0.0 if link.target in repeated else link.weight
             pieces.append(Piece(voice, p, weight, name=item.id))
         judged = any(e.role in (EvidenceRole.SUPPORTS, EvidenceRole.REFUTES) for e in item.evidence)
@@ -186,10 +166,10 @@ class _Weighing:
                 p = found.standing
                 if link.target in self._circular:
                     # It may still doubt by its own word what it rests on, but not carry it.
-                    p = _NOTHING_SAID if supports else self._grounded(found)
+                    p = NOTHING_SAID if supports else self._grounds.of(found, self._behind)
                 yield Piece(found.voice, p, link.weight, supports, name=found.id)
             elif link.target.startswith(LEDGER):
-                p = self._reliability(self._own)
+                p = self._grounds.reliability(self._own)
                 yield Piece(self._own.voice, p, link.weight, supports, name=link.target)
 
     def _agreeing(self, peers: Iterable[Peer]) -> Iterator[Piece]:
@@ -198,11 +178,11 @@ class _Weighing:
         agreeing = sorted(peer.id for peer in peers if peer.agrees and peer.id not in linked)
         if not agreeing:
             return
-        heard = {_origin_of(dict(self._item.provenance), self._item.origin)}
+        heard = {origin_of(dict(self._item.provenance), self._item.origin)}
         n = Counter[str]()
         below = self._behind.behind(self._item.id)
         found = self._behind.read(agreeing)
-        for id, where in self._origins(agreeing).items():
+        for id, where in self._writer.topics.origins(agreeing).items():
             peer = found[id]
             if where in heard or n[peer.voice] >= PEERS_OF_A_METHOD:
                 continue
@@ -210,16 +190,7 @@ class _Weighing:
                 continue
             heard.add(where)
             n[peer.voice] += 1
-            yield Piece(peer.voice, self._grounded(peer), name=id)
-
-    def _origins(self, ids: Collection[str]) -> dict[str, str]:
-        rows = self._connection.execute(
-            "SELECT id, json_extract(payload, '$.provenance') AS made, origin "
-            "FROM items JOIN bodies USING (seq) "
-            "WHERE until IS NULL AND id IN (SELECT value FROM json_each(?)) ORDER BY id",
-            (canonical_json(list(ids)),),
-        )
-        return {row["id"]: _origin_of(json.loads(row["made"]), Origin(row["origin"])) for row in rows}
+            yield Piece(peer.voice, self._grounds.of(peer, self._behind), name=id)
 
     def _repeated(self) -> set[str]:
         """Return the records of ledgers that hold a call which another one holds already.
@@ -228,10 +199,10 @@ class _Weighing:
         """
         item = self._item
         records = [e for e in item.evidence if e.role in SHOWN and e.target.startswith(LEDGER)]
-        if len(records) < 2 or not _is_calculated(dict(item.provenance), item.origin):
+        if len(records) < 2 or not is_calculated(dict(item.provenance), item.origin):
             return set()
         calls: dict[str, str] = {}
-        versions = self._connection.execute(
+        versions = self._writer.connection.execute(
             "SELECT json_extract(payload, '$.provenance.call_key') AS call, "
             "json_extract(payload, '$.evidence') AS evidence "
             "FROM items JOIN bodies USING (seq) WHERE id = ? ORDER BY seq",
@@ -249,31 +220,9 @@ class _Weighing:
             seen.add(call)
         return repeated
 
-    def _grounded(self, found: Ancestor) -> float:
-        """Return how probably an item is right by its own method and what it is made of.
 
-        What others say for or against any of it does not count, so that belief does not circulate.
-        """
-        if found.status is not ItemStatus.ACTIVE:
-            return 0.0
-        if found.id not in self._grounds:
-            self._grounds[found.id] = _NOTHING_SAID  # what is made of itself says nothing
-            made_of = (t for t, role in found.evidence if role in NEEDED or role in SHOWN)
-            conditions = [self._grounded(part) for part in self._behind.read(made_of).values()]
-            right = derived(self._reliability(found), *conditions) if all(conditions) else _NOTHING_SAID
-            self._grounds[found.id] = right
-        return self._grounds[found.id]
-
-    def _reliability(self, found: Ancestor) -> float:
-        expected = prior(found.origin, found.data_class)
-        return self._track.reliability(found.voice, prior=expected).mean
-
-
-def prior(origin: Origin, data_class: DataClass) -> float:
-    """Return how reliable a method of a kind is expected to be before it has a record."""
-    if data_class is DataClass.TEXT:
-        return min(TEXT_PRIOR, PRIORS[origin])
-    return PRIORS[origin]
+def _rooted(piece: Piece, roots: frozenset[str]) -> Piece:
+    return Piece(piece.group, piece.probability, piece.weight, piece.supports, roots, piece.name)
 
 
 def moved(before: KnowledgeItem, after: KnowledgeItem) -> bool:
@@ -293,23 +242,8 @@ def _deviation(item: KnowledgeItem, peers: Collection[Peer]) -> float | None:
     return math.sqrt(math.fsum(peer.apart**2 for peer in peers) / len(peers))
 
 
-def _is_calculated(made: Mapping[str, Any], origin: Origin) -> bool:
-    """Say whether one call gives one answer, however often it is made: a reading of a table does, too."""
-    return bool(made.get("call_key")) and (origin is not Origin.MEASURED or made.get("tool") == POOL)
-
-
-def _origin_of(made: Mapping[str, Any], origin: Origin) -> str:
-    """Return what tells two findings apart: the bytes or the call that they are from, or who said them.
-
-    Args:
-        made: the fields of a `Provenance`, which are not checked again.
-        origin: of the finding.
-    """
-    if made.get("content_hash"):
-        return str(made["content_hash"])
-    if _is_calculated(made, origin):
-        return str(made["call_key"])
-    return canonical_json([made["source"], made.get("method", "")])
+def _is_comparable(item: KnowledgeItem) -> bool:
+    return item.value is not None or bool(item.object)
 
 
 def _check_origin(item: KnowledgeItem, known: Mapping[str, Ancestor]) -> None:

@@ -233,9 +233,7 @@ class KnowledgeBase:
             StoreError: the knowledge base could not be written.
         """
         with recording(self.items) as recorder:
-            taken = retraction.expire(recorder.writer)
-            recorder.appraise_above([withdrawal.item.id for withdrawal in taken])
-            return taken
+            return recorder.expire()
 
     def learn(self, forecasts: Iterable[Forecast]) -> int:
         """Record what sources said and whether it held; return how many forecasts were new.
@@ -367,7 +365,7 @@ class KnowledgeBase:
         """
         with recording(self.items) as recorder:
             decided, taken = resolve(recorder.writer, conflict, rule, winner=winner, reason=reason, by=by)
-            recorder.appraise_above([withdrawal.item.id for withdrawal in taken])
+            recorder.fell(taken)
             return decided
 
     def calibration(self) -> list[Calibration]:

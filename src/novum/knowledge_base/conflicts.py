@@ -16,10 +16,10 @@ from novum.core.forecasts import Forecast
 from novum.core.knowledge import Evidence, EvidenceRole, ItemStatus, KnowledgeItem
 from novum.core.quality import score
 from novum.knowledge_base import track
-from novum.knowledge_base.agreement import SIGMAS, contradictions, difference, topic
+from novum.knowledge_base.agreement import SIGMAS, difference, topic
 from novum.knowledge_base.chain import Chain, Link
 from novum.knowledge_base.links import Rows
-from novum.knowledge_base.retraction import Withdrawal, withdraw
+from novum.knowledge_base.retraction import Withdrawal, withdraw_all
 from novum.knowledge_base.rows import timestamp, to_item
 from novum.knowledge_base.writer import Writer
 
@@ -90,7 +90,7 @@ def detect(writer: Writer, items: Iterable[KnowledgeItem]) -> list[str]:
     for item in items:
         if item.status is not ItemStatus.ACTIVE:
             continue
-        apart = [(z, id) for id, z in contradictions(writer.connection, item)]
+        apart = [(z, id) for id, z in writer.topics.contradictions(item)]
         if not apart:
             continue
         found[item.id] = None
@@ -177,9 +177,8 @@ def resolve(
         lost = [item for item in active if item.id != chosen.id]
         links = tuple(Evidence(target=item.id, role=EvidenceRole.SUPERSEDES) for item in lost)
         writer.revise(chosen.model_copy(update={"evidence": (*chosen.evidence, *links)}))
-        withdrawals = [
-            withdraw(writer, item.id, ItemStatus.SUPERSEDED, f"conflict {id}: {why}") for item in lost
-        ]
+        reasons = dict.fromkeys((item.id for item in lost), f"conflict {id}: {why}")
+        withdrawals = withdraw_all(writer, reasons, ItemStatus.SUPERSEDED)
         if rule is Rule.PERSON:
             # The other rules rest on what is known of the methods, and would teach themselves.
             track.add(writer.connection, _lessons(id, chosen, lost), writer.now)

@@ -17,7 +17,7 @@ from novum.knowledge_base.chain import GENESIS
 from novum.knowledge_base.filters import Filters, Where, where
 from novum.knowledge_base.rows import to_item
 from novum.knowledge_base.schema import MIGRATIONS
-from novum.knowledge_base.writer import Writer
+from novum.knowledge_base.writer import Appraise, Unappraised, Writer
 from novum.storage import Database
 
 __all__ = ["Filters", "Items", "Recorded"]
@@ -68,19 +68,17 @@ class Items:
         )
 
     @contextmanager
-    def writing(
-        self, *, appraise: Callable[[KnowledgeItem], KnowledgeItem] = lambda item: item
-    ) -> Iterator[Writer]:
+    def writing(self, *, appraiser: Callable[[Writer], Appraise] = Unappraised) -> Iterator[Writer]:
         """Read and write in one transaction, all or none: nobody else writes meanwhile.
 
         Args:
-            appraise: see `Writer`.
+            appraiser: see `Writer`.
 
         Raises:
             StoreError: SQLite could not do it, or the clock is well behind the last record.
         """
         with self.database.transaction() as connection:
-            writer = Writer(connection, self._clock(), appraise=appraise)
+            writer = Writer(connection, self._clock(), appraiser=appraiser)
             yield writer
             writer.close()
 

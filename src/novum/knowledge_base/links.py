@@ -21,6 +21,9 @@ Rows = Callable[[str, Sequence[Any]], Sequence[sqlite3.Row]]
 DEPTH = 64
 """Steps that a walk takes at most; a chain of evidence is rarely longer than ten."""
 
+FELT = CARRYING | {EvidenceRole.REFUTES}
+"""The roles through which an item feels a change of what they lead to."""
+
 _PRESENT = "items.until IS NULL"
 _THEN = "items.seq <= ? AND (items.until IS NULL OR items.until > ?)"
 

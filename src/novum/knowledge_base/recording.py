@@ -2,21 +2,23 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from heapq import heapify, heappop, heappush
 from itertools import count
 
 from novum.core.digest import canonical_json
 from novum.core.errors import UsageError
 from novum.core.knowledge import Evidence, EvidenceRole, ItemStatus, KnowledgeItem
 from novum.knowledge_base import conflicts
-from novum.knowledge_base.agreement import SIGMAS, companions, difference, replicate_spread
+from novum.knowledge_base.agreement import SIGMAS, difference
 from novum.knowledge_base.appraisal import Appraiser, moved, shut
+from novum.knowledge_base.bearing import Bearing
 from novum.knowledge_base.items import Items
-from novum.knowledge_base.links import impact
+from novum.knowledge_base.links import FELT, impact
 from novum.knowledge_base.retraction import (
-    FELT,
     Progress,
     Withdrawal,
     chunks,
+    expire,
     get,
     no_progress,
     reinstate,
@@ -33,9 +35,9 @@ ROUNDS = 10
 class Recorder:
     """Writes items with everything that follows from them, in one transaction."""
 
-    def __init__(self, writer: Writer, appraiser: Appraiser) -> None:
+    def __init__(self, writer: Writer) -> None:
         self.writer = writer
-        self._appraiser = appraiser
+        self._bearing = Bearing(writer)
 
     def record(self, items: Iterable[KnowledgeItem], *, measured_again: bool = False) -> list[str]:
         """Record findings; return their ids. See `KnowledgeBase.record`."""
@@ -64,8 +66,8 @@ class Recorder:
             if before is not None:
                 stand += found_again(self.writer, item.id, before)
         conflicts.detect(self.writer, self.writer.heads(stand).values())
-        self.appraise(stand)
-        self.appraise_above(list(dict.fromkeys([*ids, *stand])))
+        new = {item.id for item, _ in found if item.version == 1}
+        self.appraise_above(list(dict.fromkeys([*ids, *stand])), new=new.difference(stand))
 
     def link(self, source: str, role: EvidenceRole, target: str, weight: float) -> KnowledgeItem:
         """Record that `source` stands in a role to `target`. See `KnowledgeBase.link`."""
@@ -74,7 +76,7 @@ class Recorder:
         item = get(self.writer, source)
         link = Evidence(target=target, role=role, weight=weight)
         others = tuple(e for e in item.evidence if (e.target, e.role) != (target, role))
-        appraised = self._appraiser(item.model_copy(update={"evidence": (*others, link)}))
+        appraised = self.writer.appraise(item.model_copy(update={"evidence": (*others, link)}))
         linked, _ = self.writer.revise(appraised)
         self.follow_up([(linked, item)])
         return get(self.writer, source)
@@ -84,19 +86,27 @@ class Recorder:
         taken = withdraw(self.writer, id, ItemStatus.RETRACTED, reason, progress=progress)
         if taken.new:
             again = settle(self.writer, [id])
-            self.appraise(again)
             self.appraise_above([id], settled=taken.settled)
             self.appraise_above(again)
         return taken
 
+    def expire(self) -> list[Withdrawal]:
+        """Make stale what should have been reviewed by now. See `KnowledgeBase.expire`."""
+        taken = expire(self.writer)
+        self.fell(taken)
+        return taken
+
+    def fell(self, taken: Sequence[Withdrawal]) -> None:
+        """Pass on that items have fallen together."""
+        if taken:
+            self.appraise_above([one.item.id for one in taken], settled=taken[0].settled)
+
     def reinstate(self, id: str, reason: str) -> list[str]:
         """Make an item active again; return all that is. See `KnowledgeBase.reinstate`."""
         again = reinstate(self.writer, id, reason)
-        self.appraise(again)
         superseded = settle(self.writer, [id])
-        self.appraise(superseded)
-        self.appraise_above([id, *superseded])
-        return again
+        self.appraise_above([id, *superseded], settled=() if superseded else again.settled)
+        return list(again.ids)
 
     def amend(self, id: str, reason: str, changes: Mapping[str, object]) -> KnowledgeItem:
         """Change what a person may change of an item. See `KnowledgeBase.amend`."""
@@ -105,7 +115,7 @@ class Recorder:
             raise UsageError(f"say why {id} is amended: the reason stays with it")
         # Through the checks of an item, as when it was made.
         fields = dict(item) | dict(changes) | {"status_reason": reason}
-        amended, new = self.writer.revise(self._appraiser(KnowledgeItem.model_validate(fields)))
+        amended, new = self.writer.revise(self.writer.appraise(KnowledgeItem.model_validate(fields)))
         if new:
             self.appraise_above([id])
         return amended
@@ -115,9 +125,11 @@ class Recorder:
 
         What is superseded or retracted stays as it was when it was taken back, and is closed to readers only.
         """
-        return [id for id, _ in self._appraise(ids)]
+        return list(self._appraise(ids))
 
-    def appraise_above(self, ids: Collection[str], *, settled: Collection[str] = ()) -> None:
+    def appraise_above(
+        self, ids: Collection[str], *, settled: Collection[str] = (), new: Collection[str] = ()
+    ) -> None:
         """Pass a change of `ids` on to all that feels it, among them as well.
 
         Who may see an item and whether it is stale go as far as the links do: both only ever close, so that
@@ -126,42 +138,77 @@ class Recorder:
         Args:
             ids: the items.
             settled: ids of those above them that have been appraised with the change.
+            new: those of `ids` that were not known before, and have not changed since they came.
         """
-        felt = [id for id in self._above(ids) if id not in settled]
+        felt = self._above(ids, new=new, settled=settled)
+        order: _Order | None = None
+        waiting: set[str] | None = None
         for n in count(1):
-            changes = self._appraise(felt)
-            if not changes or (n >= ROUNDS and not any(closed for _, closed in changes)):
+            if order is None or waiting is None:
+                changes = self._appraise(felt)
+            else:
+                changes = self._appraise_waiting(order, waiting)
+            closed = any(changes.values())
+            if not changes or (n >= ROUNDS and not closed):
                 return
+            waiting = None
             if settled:
-                felt, settled = self._above([id for id, _ in changes]), ()
+                felt, settled = self._above(changes), ()
+            elif not closed:
+                # Confidence is felt along links alone, and was by all that came later in the order.
+                order = order or _Order(felt, self._links(felt, set(felt)))
+                waiting = order.earlier(changes)
 
-    def _above(self, ids: Collection[str]) -> list[str]:
-        """Return the ids of what feels a change of `ids`, nearest first."""
+    def _appraise_waiting(self, order: "_Order", waiting: Collection[str]) -> dict[str, bool]:
+        """Appraise those that wait, in their order, and what comes later and feels it where one moves."""
+        changes: dict[str, bool] = {}
+        places = [order.place[id] for id in waiting]
+        heapify(places)
+        last = -1
+        while places:
+            if (place := heappop(places)) == last:
+                continue
+            last = place
+            if moved := self._appraise([order.ids[place]]):
+                changes |= moved
+                for later in order.later(order.ids[place]):
+                    heappush(places, later)
+        return changes
+
+    def _above(
+        self, ids: Collection[str], *, new: Collection[str] = (), settled: Collection[str] = ()
+    ) -> list[str]:
+        """Return the ids of what feels a change of `ids` and is not settled, nearest first."""
         above = [dependant.id for dependant in impact(self.writer.rows, ids, roles=FELT)]
         # What agrees with any of these bears on its belief, and this on that of what rests on it.
-        beside = companions(self.writer.connection, [*ids, *above])
+        beside = self._bearing.companions([*ids, *above], new=new)
         further = [dependant.id for dependant in impact(self.writer.rows, beside, roles=FELT)]
-        return [*self._feeling(ids, {*ids, *above}), *above, *beside, *further]
+        feeling = (id for id in (*self._feeling(ids, {*ids, *above}), *above) if id not in settled)
+        return [*feeling, *beside, *further]
 
-    def _appraise(self, ids: Collection[str]) -> list[tuple[str, bool]]:
+    def _appraise(self, ids: Collection[str]) -> dict[str, bool]:
         """Appraise items in the order of `ids`; return those that moved, and whether each was shut."""
-        changes = []
+        changes: dict[str, bool] = {}
         # In this order, so that one walk from the nearest on takes a change along a chain of any length.
         for chunk in chunks(list(dict.fromkeys(ids))):
             heads = self.writer.heads(chunk)
+            self.writer.appraise.prepare(heads.values())
             for item in (heads[id] for id in chunk if id in heads):
-                again = self._appraiser(item)
+                again = self.writer.appraise(item)
                 if item.status in (ItemStatus.SUPERSEDED, ItemStatus.RETRACTED):
                     # What is withdrawn can still be read, and so is closed with what it rests on.
                     again = item.model_copy(update={"access": again.access})
                 if moved(item, again):
                     self.writer.rewrite([again.model_copy(update={"version": item.version + 1})])
-                    changes.append((item.id, shut(item, again)))
+                    changes[item.id] = shut(item, again)
         return changes
 
     def _feeling(self, ids: Collection[str], changed: Collection[str]) -> list[str]:
         """Return those of `ids` that feel a change of any of `changed`, in their order."""
-        feeling: list[str] = []
+        return list(dict.fromkeys(id for id, _ in self._links(ids, changed)))
+
+    def _links(self, ids: Collection[str], changed: Collection[str]) -> Iterator[tuple[str, str]]:
+        """Yield which of `ids` feels a change of which of `changed`, in their order."""
         for chunk in chunks(list(dict.fromkeys(ids))):
             rows = self.writer.rows(
                 "SELECT items.id, links.target FROM json_each(?) AS wanted "
@@ -170,8 +217,7 @@ class Recorder:
                 "WHERE links.role IN (SELECT value FROM json_each(?)) ORDER BY wanted.key",
                 (canonical_json(chunk), canonical_json(sorted(FELT))),
             )
-            feeling += dict.fromkeys(row["id"] for row in rows if row["target"] in changed)
-        return feeling
+            yield from ((row["id"], row["target"]) for row in rows if row["target"] in changed)
 
     def _active(self, items: Iterable[KnowledgeItem]) -> Iterator[KnowledgeItem]:
         """Yield those of `items` that are still active."""
@@ -203,7 +249,7 @@ class Recorder:
                 continue
             if get(self.writer, item.id).status is not ItemStatus.ACTIVE:
                 continue
-            noise = replicate_spread(self.writer.connection, item)
+            noise = self.writer.topics.replicate_spread(item)
             apart = difference(item, stale, replicates=False, noise=noise)
             if apart is None:
                 continue
@@ -218,7 +264,8 @@ class Recorder:
                 withdraw(self.writer, stale.id, ItemStatus.SUPERSEDED, reason)
 
     def _reinstate(self, stale: KnowledgeItem, reason: str, evidence: tuple[Evidence, ...]) -> None:
-        self.appraise(reinstate(self.writer, stale.id, reason, evidence=evidence))
+        again = reinstate(self.writer, stale.id, reason, evidence=evidence)
+        self.appraise_above([stale.id], settled=again.settled)
 
     def _stale(self, item: KnowledgeItem) -> list[KnowledgeItem]:
         """Return the stale items about the same thing, `item` itself included."""
@@ -233,6 +280,30 @@ class Recorder:
         return [heads[row["id"]] for row in rows]
 
 
+class _Order:
+    """In which order items are appraised, and which of them feels a change of which."""
+
+    def __init__(self, ids: Iterable[str], links: Iterable[tuple[str, str]]) -> None:
+        self.ids = list(dict.fromkeys(ids))
+        self.place = {id: n for n, id in enumerate(self.ids)}
+        self._above: dict[str, list[int]] = {}
+        for id, target in links:
+            self._above.setdefault(target, []).append(self.place[id])
+
+    def earlier(self, changed: Iterable[str]) -> set[str]:
+        """Return what was appraised before one of `changed` was that it feels."""
+        return {
+            self.ids[place]
+            for target in changed
+            for place in self._above.get(target, ())
+            if place < self.place[target]
+        }
+
+    def later(self, id: str) -> list[int]:
+        """Return the places of what comes after an item and feels it."""
+        return [place for place in self._above.get(id, ()) if place > self.place[id]]
+
+
 @contextmanager
 def recording(items: Items) -> Iterator[Recorder]:
     """Record in one transaction, all or none; nobody else writes meanwhile.
@@ -240,12 +311,5 @@ def recording(items: Items) -> Iterator[Recorder]:
     Raises:
         StoreError: SQLite could not do it.
     """
-    appraiser: Appraiser | None = None
-
-    def appraise(item: KnowledgeItem) -> KnowledgeItem:
-        assert appraiser is not None
-        return appraiser(item)
-
-    with items.writing(appraise=appraise) as writer:
-        appraiser = Appraiser(writer.connection, writer.now)
-        yield Recorder(writer, appraiser)
+    with items.writing(appraiser=Appraiser) as writer:
+        yield Recorder(writer)

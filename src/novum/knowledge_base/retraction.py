@@ -1,6 +1,6 @@
 """Taking back: retraction, supersession, review dates, and what falls with them."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -8,16 +8,13 @@ from typing import TypeVar
 
 from novum.core.digest import canonical_json
 from novum.core.errors import NotFoundError, UsageError
-from novum.core.knowledge import CARRYING, LEDGER, Evidence, EvidenceRole, ItemStatus, KnowledgeItem
-from novum.knowledge_base.links import Dependant, impact
+from novum.core.knowledge import CARRYING, LEDGER, Evidence, ItemStatus, KnowledgeItem
+from novum.knowledge_base.links import FELT, Dependant, impact
 from novum.knowledge_base.rows import timestamp
 from novum.knowledge_base.supersession import release
 from novum.knowledge_base.writer import CHUNK, Writer
 
 _FALL = (ItemStatus.ACTIVE, ItemStatus.STALE, ItemStatus.SUPERSEDED, ItemStatus.RETRACTED)
-
-FELT = CARRYING | {EvidenceRole.REFUTES}
-"""The roles through which an item feels a change of what they lead to."""
 
 _T = TypeVar("_T")
 
@@ -53,36 +50,66 @@ def withdraw(
         NotFoundError: there is no such item.
         UsageError: no reason is given.
     """
-    item = get(writer, id)
-    if not reason.strip():
-        raise UsageError(f"say why {id} is {status.value}: the reason stays with it")
-    new = _FALL.index(status) > _FALL.index(item.status)
-    if new:
-        item, _ = writer.revise(item.model_copy(update={"status": status, "status_reason": reason}))
-    stale, settled = _cascade(writer, id, status=item.status, progress=progress)
-    return Withdrawal(item=item, stale=stale, new=new, settled=settled)
+    [taken] = withdraw_all(writer, {id: reason}, status, progress=progress)
+    return taken
+
+
+def withdraw_all(
+    writer: Writer, reasons: Mapping[str, str], status: ItemStatus, *, progress: Progress = no_progress
+) -> list[Withdrawal]:
+    """Do to several items what `withdraw` does to one, walking once what rests on any of them.
+
+    What rests on several is told with the one to which it is nearest.
+
+    Args:
+        writer: the transaction.
+        reasons: why, by the ids of the items.
+        status: what they become.
+        progress: is told how many of how many dependants have been dealt with.
+
+    Raises:
+        NotFoundError: there is no such item.
+        UsageError: a reason is missing.
+    """
+    items, new = dict[str, KnowledgeItem](), set[str]()
+    for id, reason in reasons.items():
+        items[id] = get(writer, id)
+        if not reason.strip():
+            raise UsageError(f"say why {id} is {status.value}: the reason stays with it")
+        if _FALL.index(status) > _FALL.index(items[id].status):
+            fallen = items[id].model_copy(update={"status": status, "status_reason": reason})
+            items[id], _ = writer.revise(fallen)
+            new.add(id)
+    stale, settled = _cascade(writer, {id: item.status for id, item in items.items()}, progress=progress)
+    return [
+        Withdrawal(item=item, stale=tuple(stale.get(id, ())), new=id in new, settled=settled)
+        for id, item in items.items()
+    ]
 
 
 def _cascade(
-    writer: Writer, id: str, *, status: ItemStatus, progress: Progress
-) -> tuple[tuple[Dependant, ...], frozenset[str]]:
-    """Make stale what rests on `id` and is active; return all that is stale with it, and what is settled.
+    writer: Writer, roots: Mapping[str, ItemStatus], *, progress: Progress
+) -> tuple[dict[str, list[Dependant]], frozenset[str]]:
+    """Make stale what rests on `roots` and is active; return what is stale with each, and what is settled.
 
     Each falls and is appraised in one version, some at a time. Links in a circle are walked once. What has
     been withdrawn otherwise stays as it is.
     """
-    dependants = impact(writer.rows, [id])
+    dependants = impact(writer.rows, roots)
     falling = {dependant.id for dependant in dependants}
-    stale: list[Dependant] = []
+    stale: dict[str, list[Dependant]] = {}
+    root_of = {id: id for id in roots}
     settled: set[str] = set()
     done = 0
     for chunk in _by_depth(dependants):
         heads = writer.heads([dependant.id for dependant in chunk])
+        writer.appraise.prepare(heads.values())
         fallen = []
         for dependant in chunk:
             item = heads[dependant.id]
+            root_of[item.id] = root_of[dependant.via]
             if item.status is ItemStatus.ACTIVE:
-                state = status.value if dependant.depth == 1 else "stale"
+                state = roots.get(dependant.via, ItemStatus.STALE).value
                 reason = f"it rests on {dependant.via}, which is {state}"
                 update = {
                     "status": ItemStatus.STALE,
@@ -90,15 +117,19 @@ def _cascade(
                     "version": item.version + 1,
                 }
                 fallen.append(writer.appraise(item.model_copy(update=update)))
-                if not any(link.target in falling and link.role in FELT for link in item.evidence):
+                if not _feels(item, falling):
                     settled.add(item.id)
             if item.status in (ItemStatus.ACTIVE, ItemStatus.STALE):
-                stale.append(dependant)
+                stale.setdefault(root_of[item.id], []).append(dependant)
         writer.rewrite(fallen)
         falling.difference_update(heads)  # what is above these sees them as they now are
         done += len(chunk)
         progress(done, len(dependants))
-    return tuple(stale), frozenset(settled)
+    return stale, frozenset(settled)
+
+
+def _feels(item: KnowledgeItem, changing: Collection[str]) -> bool:
+    return any(link.target in changing and link.role in FELT for link in item.evidence)
 
 
 def _by_depth(dependants: Iterable[Dependant]) -> Iterator[list[Dependant]]:
@@ -113,8 +144,18 @@ def chunks(found: Sequence[_T]) -> Iterator[list[_T]]:
         yield list(found[start : start + CHUNK])
 
 
-def reinstate(writer: Writer, id: str, reason: str, *, evidence: tuple[Evidence, ...] = ()) -> list[str]:
-    """Make an item active again, and what is stale for want of it alone; return the ids of all of them.
+@dataclass(frozen=True, slots=True)
+class Return:
+    """Items that stand again."""
+
+    ids: tuple[str, ...]
+    """The one that was asked for first, then those that rest on it, nearest first."""
+    settled: frozenset[str] = frozenset()
+    """Ids of those that rest on it and have been appraised with all that stands again below them."""
+
+
+def reinstate(writer: Writer, id: str, reason: str, *, evidence: tuple[Evidence, ...] = ()) -> Return:
+    """Make an item active again, and what is stale for want of it alone.
 
     Evidence that has fallen is left out of the new version. What superseded it does so no more. A review
     date that has passed is put off by as long as it was away when the item was first recorded.
@@ -133,26 +174,23 @@ def reinstate(writer: Writer, id: str, reason: str, *, evidence: tuple[Evidence,
     if not reason.strip():
         raise UsageError(f"say why {id} is reinstated: the reason stays with it")
     if item.status is ItemStatus.ACTIVE:
-        return []
+        return Return(())
     known = writer.heads({link.target for link in item.evidence})
     kept = tuple(link for link in item.evidence if not _has_fallen(link, known))
     new = tuple(link for link in evidence if link not in kept)
-    writer.revise(
-        item.model_copy(
-            update={
-                "status": ItemStatus.ACTIVE,
-                "status_reason": reason,
-                "evidence": (*kept, *new),
-                "review_by": _next_review(writer, item),
-            }
-        )
-    )
+    again = {
+        "status": ItemStatus.ACTIVE,
+        "status_reason": reason,
+        "evidence": (*kept, *new),
+        "review_by": _next_review(writer, item),
+    }
+    standing, _ = writer.revise(writer.appraise(item.model_copy(update=again)))
     release(writer, id)
-    return [id, *_revive(writer, id)]
+    return _revive(writer, id) if standing.status is ItemStatus.ACTIVE else Return((id,))
 
 
-def restore(writer: Writer, id: str, reason: str) -> list[str]:
-    """Let an item stand again that was superseded, with what is stale for want of it alone; return their ids.
+def restore(writer: Writer, id: str, reason: str) -> Return:
+    """Let an item stand again that was superseded, with what is stale for want of it alone.
 
     It keeps its evidence, and is stale where any of that has fallen or its review is overdue. What
     superseded it does so no more.
@@ -167,7 +205,7 @@ def restore(writer: Writer, id: str, reason: str) -> list[str]:
         again = again.model_copy(update={"status": ItemStatus.STALE, "status_reason": overdue})
     again, _ = writer.revise(writer.appraise(again))
     release(writer, id)
-    return [id, *(_revive(writer, id) if again.status is ItemStatus.ACTIVE else [])]
+    return _revive(writer, id) if again.status is ItemStatus.ACTIVE else Return((id,))
 
 
 def expire(writer: Writer) -> list[Withdrawal]:
@@ -177,10 +215,8 @@ def expire(writer: Writer) -> list[Withdrawal]:
         "ORDER BY seq",
         (timestamp(writer.now),),
     ).fetchall()
-    return [
-        withdraw(writer, row["id"], ItemStatus.STALE, f"its review was due on {row['review_by'][:10]}")
-        for row in due
-    ]
+    reasons = {row["id"]: f"its review was due on {row['review_by'][:10]}" for row in due}
+    return withdraw_all(writer, reasons, ItemStatus.STALE)
 
 
 def get(writer: Writer, id: str) -> KnowledgeItem:
@@ -195,28 +231,34 @@ def get(writer: Writer, id: str) -> KnowledgeItem:
     return item
 
 
-def _revive(writer: Writer, id: str) -> list[str]:
+def _revive(writer: Writer, id: str) -> Return:
     """Reinstate what is stale, rests on `id`, and of which nothing it rests on stays withdrawn.
 
-    Items that rest on each other stand again together.
+    Items that rest on each other stand again together. Each is appraised in the version in which it does.
     """
     above = impact(writer.rows, [id])
     standing = _standing(_resting(writer, [dependant.id for dependant in above]))
-    revived: list[str] = []
-    for chunk in chunks([dependant for dependant in above if dependant.id in standing]):
+    rising = set(standing)
+    settled: set[str] = set()
+    for chunk in _by_depth(dependant for dependant in above if dependant.id in standing):
         heads = writer.heads([dependant.id for dependant in chunk])
-        revived += (dependant.id for dependant in chunk)
-        writer.rewrite(
-            heads[dependant.id].model_copy(
-                update={
-                    "status": ItemStatus.ACTIVE,
-                    "status_reason": f"what it rests on stands again: {dependant.via}",
-                    "version": heads[dependant.id].version + 1,
-                }
-            )
-            for dependant in chunk
-        )
-    return revived
+        writer.appraise.prepare(heads.values())
+        writer.web.stand({link.target for item in heads.values() for link in item.evidence} & rising)
+        risen = []
+        for dependant in chunk:
+            item = heads[dependant.id]
+            again = {
+                "status": ItemStatus.ACTIVE,
+                "status_reason": f"what it rests on stands again: {dependant.via}",
+                "version": item.version + 1,
+            }
+            risen.append(writer.appraise(item.model_copy(update=again)))
+            if not _feels(item, rising):
+                settled.add(item.id)
+        writer.rewrite(risen)
+        rising.difference_update(heads)
+    revived = (dependant.id for dependant in above if dependant.id in standing)
+    return Return((id, *revived), frozenset(settled))
 
 
 def _standing(carried: Mapping[str, set[str]]) -> set[str]:

@@ -4,8 +4,8 @@ from collections.abc import Collection
 
 from novum.core.knowledge import Evidence, EvidenceRole, ItemStatus, KnowledgeItem
 from novum.core.science import Origin
-from novum.knowledge_base.agreement import SIGMAS, contradictions, difference, topic
-from novum.knowledge_base.retraction import get, restore, withdraw
+from novum.knowledge_base.agreement import SIGMAS, difference, topic
+from novum.knowledge_base.retraction import get, restore, withdraw_all
 from novum.knowledge_base.rows import tool_of
 from novum.knowledge_base.supersession import superseded, superseders
 from novum.knowledge_base.writer import Writer
@@ -28,17 +28,18 @@ def settle(writer: Writer, ids: Collection[str]) -> list[str]:
     """
     said = superseders(writer, [*ids, *superseded(writer, ids)])
     heads = writer.heads(said)
-    changed = []
+    changed: list[str] = []
     again = [id for id in heads if all(item.retracted for item in said[id])]
     for id in again:
         if heads[id].status is ItemStatus.SUPERSEDED:
-            changed += restore(writer, id, f"{said[id][0].id}, which superseded it, was retracted")
+            changed += restore(writer, id, f"{said[id][0].id}, which superseded it, was retracted").ids
+    lost = {}
     for id in heads:
         by = next((item.id for item in said[id] if not item.retracted), None)
         if by is not None and heads[id].status in (ItemStatus.ACTIVE, ItemStatus.STALE):
-            withdraw(writer, id, ItemStatus.SUPERSEDED, f"{by} supersedes it")
-            changed.append(id)
-    return list(dict.fromkeys(changed))
+            lost[id] = f"{by} supersedes it"
+    withdraw_all(writer, lost, ItemStatus.SUPERSEDED)
+    return list(dict.fromkeys([*changed, *lost]))
 
 
 def found_again(writer: Writer, id: str, before: KnowledgeItem) -> list[str]:
@@ -59,10 +60,10 @@ def found_again(writer: Writer, id: str, before: KnowledgeItem) -> list[str]:
     if not new or item.status not in (ItemStatus.SUPERSEDED, ItemStatus.RETRACTED):
         return []
     if item.status is ItemStatus.SUPERSEDED and any(_is_independent(writer, item, link) for link in new):
-        apart = [other for other, _ in contradictions(writer.connection, item)]
+        apart = [other for other, _ in writer.topics.contradictions(item)]
         if apart:
             reason = f"{new[0].target} speaks for it: its conflict with {apart[0]} is open again"
-            return restore(writer, id, reason)
+            return list(restore(writer, id, reason).ids)
     reason = f"{item.status_reason.partition(_AGAIN)[0]}{_AGAIN}: {new[-1].target}"
     writer.revise(item.model_copy(update={"status_reason": reason}))
     return []
@@ -79,14 +80,14 @@ def take_up_again(writer: Writer, ids: Collection[str]) -> list[str]:
     """
     changed: list[str] = []
     for item in (get(writer, id) for id in ids):
-        apart = [other for other, _ in contradictions(writer.connection, item)]
+        apart = [other for other, _ in writer.topics.contradictions(item)]
         for loser in writer.heads(superseded(writer, apart)).values():
             if loser.status is not ItemStatus.SUPERSEDED or topic(loser) != topic(item):
                 continue
             z = difference(item, loser)
             if z is not None and z <= SIGMAS and _is_another_source(item, loser):
                 reason = f"{item.id} agrees with it: its conflict with {apart[0]} is open again"
-                changed += restore(writer, loser.id, reason)
+                changed += restore(writer, loser.id, reason).ids
     return changed
 
 

@@ -4,14 +4,16 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 from novum.core.access import strictest
 from novum.core.digest import canonical_json
 from novum.core.knowledge import ItemStatus, KnowledgeItem
 from novum.knowledge_base import clock
+from novum.knowledge_base.ancestry import Web
 from novum.knowledge_base.chain import Chain, payload_digest
 from novum.knowledge_base.rows import FACETS, content_of, facets, timestamp, to_item
+from novum.knowledge_base.topics import Topics
 
 CHUNK = 1000
 """Items written together."""
@@ -31,6 +33,30 @@ _CONTENTS = (
 )
 
 
+class Appraise(Protocol):
+    """Computes what the knowledge base says of items: confidence, quality, who may read them."""
+
+    def __call__(self, item: KnowledgeItem) -> KnowledgeItem:
+        """Return an item with what is said of it as it is about to be written."""
+
+    def prepare(self, items: Collection[KnowledgeItem]) -> None:
+        """Read in one go what appraising these takes."""
+
+
+class Unappraised:
+    """Says of items what they say themselves."""
+
+    def __init__(self, writer: "Writer") -> None:
+        pass
+
+    def __call__(self, item: KnowledgeItem) -> KnowledgeItem:
+        """Return the item."""
+        return item
+
+    def prepare(self, items: Collection[KnowledgeItem]) -> None:
+        """Read nothing."""
+
+
 class Writer:
     """Adds versions within a transaction that holds the write lock; sees what it has added itself.
 
@@ -38,8 +64,8 @@ class Writer:
         connection: inside the transaction.
         now: the present. What is recorded is never earlier than what was recorded before it, so that the
             order of recording is the order of times; see `novum.knowledge_base.clock`.
-        appraise: computes what the knowledge base says of an item that is found (confidence, quality);
-            it may read through `connection`.
+        appraiser: makes what computes the confidence and quality of items that are found; it may read
+            through the writer.
 
     Raises:
         StoreError: `now` lies well before the last record: a clock is wrong.
@@ -50,13 +76,15 @@ class Writer:
         connection: sqlite3.Connection,
         now: datetime,
         *,
-        appraise: Callable[[KnowledgeItem], KnowledgeItem] = lambda item: item,
+        appraiser: "Callable[[Writer], Appraise]" = Unappraised,
     ) -> None:
         self.connection = connection
-        self.appraise = appraise
+        self.web = Web(connection)
+        self.topics = Topics(connection)
         self._seq = connection.execute("SELECT coalesce(max(seq), 0) FROM items").fetchone()[0]
         self.now = clock.present(connection, now)
         self._chain = Chain(connection, "items")
+        self.appraise = appraiser(self)
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """Return the rows of one query, within the transaction."""
@@ -77,6 +105,7 @@ class Writer:
         remaining = iter(items)
         while chunk := list(islice(remaining, CHUNK)):
             heads = self.heads({item.id for item in chunk})
+            self.appraise.prepare(chunk)
             rows: list[_Version] = []
             waiting: set[str] = set()
             for item in chunk:
@@ -163,6 +192,9 @@ class Writer:
         self.connection.executemany(_INSERT_ITEM, items)
         self.connection.executemany(_INSERT_LINK, links)
         self.connection.executemany(_INSERT_BODY, bodies)
+        for version in versions:
+            self.web.written(version.item)
+            self.topics.written(version.item)
 
 
 def merge(item: KnowledgeItem, head: KnowledgeItem) -> KnowledgeItem:

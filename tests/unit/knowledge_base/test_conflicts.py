@@ -100,7 +100,7 @@ def test_what_is_about_something_else_or_agrees_is_no_conflict(
 def test_an_old_outlier_contradicts_however_many_came_after_it(
     kb: KnowledgeBase, item: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("novum.knowledge_base.agreement.COMPARED", 3)
+    monkeypatch.setattr("novum.knowledge_base.topics.COMPARED", 3)
 
     def of(n: int, value: float, std: float = 0.1, **more: object) -> KnowledgeItem:
         return item(f"no. {n}", id=f"K-{n}", value=ev(value, std), provenance=by(f"m{n}"), **more)

@@ -16,6 +16,7 @@ MOST_TOOLS = 6
 def auxiliary_tools(assays: Mapping[str, Assay], space: Space, registry: Registry) -> tuple[ToolSpec, ...]:
     """Return the tools that say something about candidates of a space, cheapest first.
 
+    They take what a candidate has, or what another of them gives.
     None of them measures a property of the goal, by whatever method: what the goal is about is measured by
     experiments alone, after a prediction was registered. None asks for the network. Of many, those are
     chosen that speak of what the goal is about, and then the cheapest. Tools that run what a model writes
@@ -29,17 +30,23 @@ def auxiliary_tools(assays: Mapping[str, Assay], space: Space, registry: Registr
             if registry.is_available(tool.spec)
             and not tool.spec.hosts
             and not any(tool.spec.find_property(name) for name in assays)
-            and (required := set(tool.spec.parameters.get("required", ())))
-            and required <= given | written_parameters(tool.spec)
+            and tool.spec.parameters.get("required", ())
         ),
         key=lambda spec: (spec.nominal_cost_s, spec.name),
     )
-    measuring = [spec for spec in found if not written_parameters(spec)]
+    box = Toolbox(spec for spec in found if not written_parameters(spec))
+    measuring = [spec for spec in box.specs if box.is_within_reach(spec, given=given)]
     if len(measuring) > MOST_TOOLS:
-        relevant = Toolbox(measuring).search(_topic(assays), MOST_TOOLS)
-        measuring = list({spec.name: spec for spec in (*relevant, *measuring)}.values())[:MOST_TOOLS]
+        relevant = Toolbox(measuring).select(_topic(assays), MOST_TOOLS, given=given)
+        direct = [spec for spec in measuring if set(spec.parameters["required"]) <= given]
+        measuring = list({spec.name: spec for spec in (*relevant, *direct)}.values())[:MOST_TOOLS]
     chosen = {spec.name for spec in measuring}
-    return tuple(spec for spec in found if spec.name in chosen or written_parameters(spec))
+    return tuple(
+        spec
+        for spec in found
+        if spec.name in chosen
+        or ((written := written_parameters(spec)) and set(spec.parameters["required"]) <= given | written)
+    )
 
 
 def _topic(assays: Mapping[str, Assay]) -> str:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from many_tools import many_tools
 
-from novum.core.calls import PropertySpec
+from novum.core.calls import PropertySpec, ToolSpec
 from novum.core.goals import Objective, ObjectiveKind
 from novum.core.spaces import MoleculeSpace
 from novum.workflows.assays import Assay
@@ -54,3 +54,37 @@ def test_what_measures_the_goal_or_asks_for_the_network_is_not_on_offer(assays):
     one = one.model_copy(update={"hosts": ("db.example.org",)})
     two = two.model_copy(update={"properties": (assays["flash_point"].measured,)})
     assert offered([one, two, three], assays) == [three.name]
+
+
+def made(name, gives, takes, unit="m"):
+    return ToolSpec(
+        name=name,
+        version="1",
+        description=f"Computes {gives}.",
+        entry="lab:run",
+        parameters={
+            "properties": {n: {"type": kind, "x-unit": unit} for n, kind in takes.items()},
+            "required": [*takes],
+        },
+        properties=(PropertySpec(name=gives, unit=unit, description=gives),),
+        method="law",
+    )
+
+
+def test_a_tool_that_takes_what_another_gives_comes_with_it(assays):
+    length = made("lab.length", "chain_length", {"smiles": "string"})
+    speed = made("lab.speed", "speed", {"chain_length": "number"})
+    lost = made("lab.lost", "loss", {"height": "number"})
+    assert offered([length, speed, lost], assays) == ["lab.length", "lab.speed"]
+    assert offered([speed, lost], assays) == []
+
+
+def test_of_many_a_relevant_tool_comes_with_what_feeds_it(assays):
+    specs = [
+        made("lab.size", "chain_length", {"smiles": "string"}),
+        made("lab.flash", "flash_vapour", {"chain_length": "number"}),
+        *(made(f"lab.other{n}", f"thing_{n}", {"smiles": "string"}) for n in range(20)),
+    ]
+    chosen = offered(specs, assays)
+    assert len(chosen) == MOST_TOOLS
+    assert {"lab.size", "lab.flash"} <= set(chosen)

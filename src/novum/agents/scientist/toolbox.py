@@ -98,6 +98,10 @@ class Toolbox:
                 break
         return tuple(chosen.values())
 
+    def is_within_reach(self, spec: ToolSpec, *, given: Collection[str]) -> bool:
+        """Say whether every input of a tool is given, or is what another tool gives that is within reach."""
+        return self._chain(spec, set(given), depth=2) is not None
+
     def _chain(self, spec: ToolSpec, given: set[str], *, depth: int) -> list[ToolSpec] | None:
         """Return a tool and those that feed it; None where an input can be had from nowhere."""
         chain = [spec]

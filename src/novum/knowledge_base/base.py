@@ -154,8 +154,10 @@ class KnowledgeBase:
 
         Raises:
             EvidenceError: the item would be called measured, and rest on what was not.
-            NotFoundError: there is no such item.
+            NotFoundError: there is no item to carry the link; what it leads to may come later.
             StoreError: the link could not be written.
+            UsageError: an item would stand in a role to itself, or supersede what supersedes it, or what
+                another source agrees with.
         """
         with recording(self.items) as recorder:
             return recorder.link(source, role, target, weight)

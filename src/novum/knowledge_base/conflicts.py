@@ -3,7 +3,7 @@
 import json
 import math
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -135,7 +135,8 @@ def resolve(
 ) -> tuple[Conflict, list[Withdrawal]]:
     """Decide a conflict by a rule, and record how; return it, and what became of the items that lost.
 
-    The winner stays and supersedes the others, which stay readable; what rests on them becomes stale.
+    The winner stays, with what agrees with it, and supersedes the others, which stay readable; what rests on
+    them becomes stale.
 
     Args:
         writer: the transaction.
@@ -174,14 +175,14 @@ def resolve(
     chain.close()
     withdrawals = []
     if chosen is not None:
-        lost = [item for item in active if item.id != chosen.id]
+        lost = [item for item in active if (difference(chosen, item) or 0.0) > SIGMAS]
         links = tuple(Evidence(target=item.id, role=EvidenceRole.SUPERSEDES) for item in lost)
         writer.revise(chosen.model_copy(update={"evidence": (*chosen.evidence, *links)}))
         reasons = dict.fromkeys((item.id for item in lost), f"conflict {id}: {why}")
         withdrawals = withdraw_all(writer, reasons, ItemStatus.SUPERSEDED)
         if rule is Rule.PERSON:
             # The other rules rest on what is known of the methods, and would teach themselves.
-            track.add(writer.connection, _lessons(id, chosen, lost), writer.now)
+            track.add(writer.connection, _lessons(id, active, lost), writer.now)
     return next(find_conflicts(rows, id=id)), withdrawals
 
 
@@ -288,7 +289,9 @@ def _said(rank: float | str) -> str:
     return rank if isinstance(rank, str) else f"{rank:.3f}"
 
 
-def _lessons(id: str, winner: KnowledgeItem, lost: Sequence[KnowledgeItem]) -> Iterator[Forecast]:
-    for item in (winner, *lost):
+def _lessons(
+    id: str, members: Iterable[KnowledgeItem], lost: Collection[KnowledgeItem]
+) -> Iterator[Forecast]:
+    for item in members:
         source = item.provenance.method or item.provenance.source
-        yield Forecast(source=source, key=f"{id}/{item.id}", held=item is winner)
+        yield Forecast(source=source, key=f"{id}/{item.id}", held=item not in lost)

@@ -19,13 +19,16 @@ from novum.knowledge_base.retraction import (
     Withdrawal,
     chunks,
     expire,
+    fallen_source,
     get,
+    measure_anew,
     no_progress,
     reinstate,
     withdraw,
 )
 from novum.knowledge_base.rows import to_item
-from novum.knowledge_base.standing import found_again, settle, take_up_again
+from novum.knowledge_base.standing import corroborated, found_again, measured_since, settle, take_up_again
+from novum.knowledge_base.supersession import circular
 from novum.knowledge_base.writer import Writer
 
 ROUNDS = 10
@@ -46,7 +49,14 @@ class Recorder:
         if measured_again:
             for item in new:
                 self._examine(item)
-        self.follow_up([(item, self._before(item)) for item in new])
+        withdrawn = {item.id: before for item in new if (before := self._before(item)) is not None}
+        for id in list(withdrawn):
+            since = measured_since(self.writer, get(self.writer, id))
+            if since:
+                again = measure_anew(self.writer, id, since)
+                self.appraise_above([id], settled=again.settled)
+                del withdrawn[id]
+        self.follow_up([(item, withdrawn.get(item.id)) for item in new])
         return [item.id for item, _ in found]
 
     def follow_up(self, found: Sequence[tuple[KnowledgeItem, KnowledgeItem | None]]) -> None:
@@ -74,12 +84,26 @@ class Recorder:
         if role in (EvidenceRole.SUPPORTS, EvidenceRole.REFUTES):
             source, target = target, source
         item = get(self.writer, source)
+        if target == source:
+            raise UsageError(f"{source} cannot stand in a role to itself")
+        if role is EvidenceRole.SUPERSEDES and self.writer.head(target) is not None:
+            self._check_supersession(source, target)
         link = Evidence(target=target, role=role, weight=weight)
         others = tuple(e for e in item.evidence if (e.target, e.role) != (target, role))
         appraised = self.writer.appraise(item.model_copy(update={"evidence": (*others, link)}))
         linked, _ = self.writer.revise(appraised)
         self.follow_up([(linked, item)])
         return get(self.writer, source)
+
+    def _check_supersession(self, source: str, target: str) -> None:
+        """Refuse what would not count: the word of what is superseded itself, or against two sources."""
+        if circular(self.writer, target, source):
+            raise UsageError(f"{target} supersedes {source} already: retract or reinstate one of them first")
+        speaker = corroborated(self.writer, get(self.writer, target), [source])
+        if speaker:
+            raise UsageError(
+                f"{speaker} agrees with {target} and contradicts {source}: decide their conflict instead"
+            )
 
     def retract(self, id: str, reason: str, *, progress: Progress = no_progress) -> Withdrawal:
         """Take an item back. See `KnowledgeBase.retract`."""
@@ -244,15 +268,17 @@ class Recorder:
     def _examine(self, item: KnowledgeItem) -> None:
         """Hold what was just measured against what is stale about the same thing."""
         for stale in self._stale(item):
-            if stale.id == item.id:
+            sound = fallen_source(self.writer, stale) is None
+            if stale.id == item.id and sound:
                 self._reinstate(stale, "it was measured again, with the same result", ())
-                continue
-            if get(self.writer, item.id).status is not ItemStatus.ACTIVE:
+            if stale.id == item.id or get(self.writer, item.id).status is not ItemStatus.ACTIVE:
                 continue
             noise = self.writer.topics.replicate_spread(item)
             apart = difference(item, stale, replicates=False, noise=noise)
             if apart is None:
                 continue
+            if apart <= SIGMAS and not sound:
+                continue  # it says what was made of something that is not there: the new item says it instead
             if apart <= SIGMAS:
                 support = (Evidence(target=item.id, role=EvidenceRole.SUPPORTS),)
                 self._reinstate(stale, f"it was measured again: {item.id} agrees with it", support)

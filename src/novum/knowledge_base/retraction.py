@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from novum.core.digest import canonical_json
 from novum.core.errors import NotFoundError, UsageError
-from novum.core.knowledge import CARRYING, LEDGER, Evidence, ItemStatus, KnowledgeItem
+from novum.core.knowledge import CARRYING, LEDGER, Evidence, EvidenceRole, ItemStatus, KnowledgeItem
 from novum.knowledge_base.links import FELT, Dependant, impact
 from novum.knowledge_base.rows import timestamp
 from novum.knowledge_base.supersession import release
@@ -157,8 +157,9 @@ class Return:
 def reinstate(writer: Writer, id: str, reason: str, *, evidence: tuple[Evidence, ...] = ()) -> Return:
     """Make an item active again, and what is stale for want of it alone.
 
-    Evidence that has fallen is left out of the new version. What superseded it does so no more. A review
-    date that has passed is put off by as long as it was away when the item was first recorded.
+    Evidence that has fallen is left out of the new version, but for what it is derived from, without which it
+    is another statement. What superseded it does so no more. A review date that has passed is put off by as
+    long as it was away when the item was first recorded.
 
     Args:
         writer: the transaction.
@@ -168,13 +169,19 @@ def reinstate(writer: Writer, id: str, reason: str, *, evidence: tuple[Evidence,
 
     Raises:
         NotFoundError: there is no such item.
-        UsageError: no reason is given.
+        UsageError: no reason is given, or it is derived from what has fallen.
     """
     item = get(writer, id)
     if not reason.strip():
         raise UsageError(f"say why {id} is reinstated: the reason stays with it")
     if item.status is ItemStatus.ACTIVE:
         return Return(())
+    source = fallen_source(writer, item)
+    if source is not None:
+        raise UsageError(
+            f"{id} is derived from {source.id}, which is {source.status.value}: reinstate that first, or "
+            f"record what is derived from something else"
+        )
     known = writer.heads({link.target for link in item.evidence})
     kept = tuple(link for link in item.evidence if not _has_fallen(link, known))
     new = tuple(link for link in evidence if link not in kept)
@@ -187,6 +194,39 @@ def reinstate(writer: Writer, id: str, reason: str, *, evidence: tuple[Evidence,
     standing, _ = writer.revise(writer.appraise(item.model_copy(update=again)))
     release(writer, id)
     return _revive(writer, id) if standing.status is ItemStatus.ACTIVE else Return((id,))
+
+
+def fallen_source(writer: Writer, item: KnowledgeItem) -> KnowledgeItem | None:
+    """Return what an item is derived from and has fallen, if anything has."""
+    sources = {e.target for e in item.evidence if e.role is EvidenceRole.DERIVED_FROM} - {item.id}
+    known = writer.heads(sorted(sources))
+    return next((source for source in known.values() if source.status is not ItemStatus.ACTIVE), None)
+
+
+def measure_anew(writer: Writer, id: str, evidence: Sequence[Evidence]) -> Return:
+    """Let an item stand again that was retracted and then measured again, with what is stale for want of it.
+
+    It stands by what measured it since: what it was taken back with counts no more.
+
+    Args:
+        writer: the transaction.
+        id: the item.
+        evidence: what measured it since.
+
+    Raises:
+        NotFoundError: there is no such item.
+    """
+    item = get(writer, id)
+    shown = (EvidenceRole.MEASURED_BY, EvidenceRole.SIMULATED_BY, *CARRYING)
+    kept = tuple(link for link in item.evidence if link.role not in shown)
+    update = {
+        "status": ItemStatus.ACTIVE,
+        "status_reason": f"it was measured again, by {evidence[0].target}, after it had been retracted",
+        "evidence": (*kept, *evidence),
+    }
+    writer.revise(writer.appraise(item.model_copy(update=update)))
+    release(writer, id)
+    return _revive(writer, id)
 
 
 def restore(writer: Writer, id: str, reason: str) -> Return:

@@ -47,6 +47,25 @@ def superseded(writer: Writer, ids: Collection[str]) -> list[str]:
     return [row["target"] for row in rows]
 
 
+def circular(writer: Writer, id: str, by: str) -> bool:
+    """Say whether `id` supersedes in its turn what supersedes it, `by`, at whatever distance.
+
+    Each word of such a circle takes back another, so that none of them counts.
+    """
+    seen: set[str] = set()
+    following = {id}
+    while following:
+        if by in following:
+            return True
+        seen |= following
+        following = {
+            target
+            for target, said in superseders(writer, superseded(writer, following)).items()
+            if any(item.id in following and not item.retracted for item in said)
+        } - seen
+    return False
+
+
 def release(writer: Writer, id: str) -> None:
     """Let no item that was not retracted say any longer that it supersedes `id`."""
     said = superseders(writer, [id]).get(id, [])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from novum.core.errors import UsageError
 from novum.core.knowledge import Evidence, EvidenceRole, ItemStatus, KnowledgeItem, Provenance
 from novum.core.quantity import Quantity
 from novum.knowledge_base import KnowledgeBase
@@ -20,6 +21,14 @@ ACTIVE, STALE, SUPERSEDED, RETRACTED = ItemStatus
 def kb(tmp_path: Path) -> Iterator[KnowledgeBase]:
     with KnowledgeBase(tmp_path / "kb", embedder="hashing") as kb:
         yield kb
+
+
+def eV(value: float) -> Quantity:
+    return Quantity(value=value, unit="eV", std=0.05)
+
+
+def by(name: str) -> Provenance:
+    return Provenance(source=name, method=name)
 
 
 def replaces(id: str) -> Evidence:
@@ -176,13 +185,114 @@ def test_the_same_calculation_once_again_opens_nothing_and_is_not_lost_either(
     assert again in model.evidence
 
 
-def test_what_was_retracted_says_so_when_it_is_found_again(kb: KnowledgeBase, item: Make) -> None:
-    kb.record([item(id="K-1", origin="measured")])
-    kb.retract("K-1", reason="contaminated")
+def test_a_calculation_that_was_retracted_says_so_when_it_is_repeated(kb: KnowledgeBase, item: Make) -> None:
+    kb.record([item(id="K-1", origin="simulated")])
+    kb.retract("K-1", reason="wrong charge")
     for n in (1, 2):
-        kb.record([item(id="K-1", origin="measured", evidence=(seen_in(f"E{n}"),))])
+        kb.record([item(id="K-1", origin="simulated", evidence=(seen_in(f"E{n}"),))])
     assert kb.get("K-1").status is RETRACTED
-    assert kb.get("K-1").status_reason == "contaminated; found again since: ledger:c2/E2"
+    assert kb.get("K-1").status_reason == "wrong charge; found again since: ledger:c2/E2"
+
+
+def test_a_measurement_that_was_retracted_stands_again_by_what_measured_it_since(
+    kb: KnowledgeBase, item: Make
+) -> None:
+    kb.record([item(id="K-1", origin="measured", evidence=(seen_in("E1"),))])
+    kb.retract("K-1", reason="contaminated")
+    kb.record([item(id="K-1", origin="measured", evidence=(seen_in("E1"),))])
+    assert kb.get("K-1").status is RETRACTED
+    kb.record([item(id="K-1", origin="measured", evidence=(seen_in("E2"),))])
+    again = kb.get("K-1")
+    assert again.status is ItemStatus.ACTIVE
+    assert [link.target for link in again.evidence] == ["ledger:c2/E2"]
+    assert "measured again" in again.status_reason
+
+
+def test_opposite_decisions_of_two_sides_open_the_conflict_again_on_both(
+    kb: KnowledgeBase, item: Make, tmp_path: Path
+) -> None:
+    with KnowledgeBase(tmp_path / "other", embedder="hashing") as other:
+        bases = [kb, other]
+        for base, winner in zip(bases, ("K-a", "K-b"), strict=True):
+            base.record(
+                [
+                    item("a", id="K-a", value=eV(1.0), provenance=by("A")),
+                    item("b", id="K-b", value=eV(2.0), provenance=by("B")),
+                ]
+            )
+            [conflict] = base.conflicts()
+            base.resolve(conflict.id, Rule.PERSON, winner=winner, by="Ada", reason="better")
+        for n, base in enumerate(bases):
+            export_crate(base.items, tmp_path / f"crate{n}.zip")
+        for n, base in enumerate(bases):
+            import_crate(base, tmp_path / f"crate{1 - n}.zip")
+        for base in bases:
+            assert open_between(base) == {"K-a", "K-b"}
+
+
+def test_what_agrees_with_the_winner_of_a_conflict_stands_with_it(kb: KnowledgeBase, item: Make) -> None:
+    kb.record(
+        [
+            item(name, id=f"K-{name}", value=eV(value), provenance=by(name))
+            for name, value in (("a", 1.0), ("c", 1.01), ("b", 2.0))
+        ]
+    )
+    [conflict] = kb.conflicts()
+    kb.resolve(conflict.id, Rule.PERSON, winner="K-c", by="Ada", reason="better")
+    assert {i.id: i.status for i in kb.query(status=None)} == {
+        "K-a": ItemStatus.ACTIVE,
+        "K-c": ItemStatus.ACTIVE,
+        "K-b": ItemStatus.SUPERSEDED,
+    }
+    assert {found.source: found.held for found in kb.calibration()} == {"a": 1, "b": 0, "c": 1}
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_whoever_imports_a_loser_that_another_source_speaks_for_stands_again(
+    kb: KnowledgeBase, item: Make, tmp_path: Path, first: int
+) -> None:
+    pair = [
+        item("a", id="K-a", value=eV(1.0), provenance=by("A")),
+        item("b", id="K-b", value=eV(2.0), provenance=by("B")),
+    ]
+    with KnowledgeBase(tmp_path / "other", embedder="hashing") as other:
+        kb.record(pair)
+        [conflict] = kb.conflicts()
+        kb.resolve(conflict.id, Rule.PERSON, winner="K-a", by="Ada", reason="better")
+        other.record([*pair, item("n", id="K-n", value=eV(2.01), provenance=by("N"))])
+        bases = [kb, other]
+        for n in (first, 1 - first, first):
+            export_crate(bases[1 - n].items, tmp_path / f"crate{n}.zip")
+            import_crate(bases[n], tmp_path / f"crate{n}.zip")
+            (tmp_path / f"crate{n}.zip").unlink()
+        for base in bases:
+            assert {i.id: i.status for i in base.query(status=None)} == dict.fromkeys(
+                ("K-a", "K-b", "K-n"), ItemStatus.ACTIVE
+            )
+            assert open_between(base) == {"K-a", "K-b", "K-n"}
+
+
+def test_a_word_that_would_not_count_is_refused(kb: KnowledgeBase, item: Make) -> None:
+    kb.record([item(name, id=f"K-{name}", subject=name) for name in "ab"])
+    kb.link("K-a", EvidenceRole.SUPERSEDES, "K-b")
+    with pytest.raises(UsageError, match="already"):
+        kb.link("K-b", EvidenceRole.SUPERSEDES, "K-a")
+    with pytest.raises(UsageError, match="itself"):
+        kb.link("K-a", EvidenceRole.DERIVED_FROM, "K-a")
+
+
+def test_a_derived_value_does_not_stand_again_without_what_it_is_derived_from(
+    kb: KnowledgeBase, item: Make
+) -> None:
+    kb.record([item("raw", id="K-raw", subject="r")])
+    link = Evidence(target="K-raw", role=EvidenceRole.DERIVED_FROM)
+    kb.record([item("sum", id="K-sum", subject="s", evidence=(link,))])
+    kb.retract("K-raw", reason="wrong")
+    with pytest.raises(UsageError, match="K-raw, which is retracted"):
+        kb.reinstate("K-sum", reason="I like it")
+    kb.reinstate("K-raw", reason="right after all")
+    assert kb.get("K-sum").status is ItemStatus.ACTIVE
+    assert kb.get("K-sum").evidence == (link,)
 
 
 def test_the_winner_falls_and_those_that_lost_to_it_are_in_conflict_again(

@@ -189,7 +189,9 @@ def import_crate(knowledge: KnowledgeBase, path: Path, *, digest: str | None = N
         for record, item in checked_records(source):
             if item is not None:
                 content = content_digest(item.model_dump(mode="json"))
-                there.setdefault(item.id, []).append(_Version(item, record.recorded_at, content))
+                there.setdefault(item.id, []).append(
+                    _Version(item, record.recorded_at, content, record.recorded_at)
+                )
     with Imports(knowledge.root) as imports:
         new, changed, n = list[str](), list[str](), 0
         with recording(knowledge.items) as recorder:
@@ -238,7 +240,10 @@ def content_digest(fields: dict[str, Any]) -> str:
 class _Version:
     item: KnowledgeItem
     recorded_at: str
+    """When it was first recorded anywhere."""
     content: str
+    since: str
+    """When it became the latest version where it is from."""
 
 
 def _known(writer: Writer, imports: Imports, ids: Sequence[str]) -> dict[str, list[_Version]]:
@@ -254,7 +259,7 @@ def _known(writer: Writer, imports: Imports, ids: Sequence[str]) -> dict[str, li
         item = KnowledgeItem.model_validate_json(row["payload"])
         content = content_digest(item.model_dump(mode="json"))
         first = min(row["recorded_at"], times.get((item.id, content), row["recorded_at"]))
-        found.setdefault(item.id, []).append(_Version(item, first, content))
+        found.setdefault(item.id, []).append(_Version(item, first, content, row["recorded_at"]))
     return found
 
 
@@ -327,10 +332,15 @@ def _join(
     """
     known = {version.content for version in here}
     missing = [version for version in there if version.content not in known]
-    if not missing:
-        return 0
     theirs = {version.content for version in there}
     latest = there[-1]
+    if not missing:
+        # One side may have come back to what it said before, as in retracting again what was reinstated.
+        back = here[-1].content in theirs and here[-1].content != latest.content
+        if not back or latest.since <= here[-1].since:
+            return 0
+        writer.revise(latest.item)
+        return 1
     for version in missing:
         writer.revise(version.item)
     if not here:

@@ -78,7 +78,7 @@ class Comparison(Properties):
         float,
         Field(description="of the best against the next best, corrected for the number of pairs", ge=0, le=1),
     ]
-    probability: Annotated[
+    probability_better: Annotated[
         float,
         Field(description="posterior probability that the best is better than the next best", ge=0, le=1),
     ]
@@ -186,7 +186,7 @@ def compare_models(
         decided=int(decided),
         gain=pairs[best, second].mean,
         p_value=p_values[best, second],
-        probability=pairs[best, second].probability_above(0.0),
+        probability_better=pairs[best, second].probability_above(0.0),
         std={"gain": pairs[best, second].error},
         details=details,
         warnings=tuple(warnings),

@@ -224,4 +224,4 @@ def _number(cell: Cell, name: str) -> float:
 def _text(cell: Cell) -> str | None:
     if cell is None or (isinstance(cell, str) and cell.strip().lower() in _ABSENT):
         return None
-    return cell.strip() if isinstance(cell, str) else f"{cell:g}"
+    return cell.strip() if isinstance(cell, str) else repr(int(cell) if cell == int(cell) else cell)

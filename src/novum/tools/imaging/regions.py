@@ -109,10 +109,10 @@ def to_pixels(labels: "NDArray[Any]", patch: int, shape: tuple[int, ...]) -> "ND
 
 
 def snap(labels: "NDArray[np.int32]", edges: "NDArray[np.float32]", *, patch: int) -> "NDArray[np.int32]":
-    """Return labels whose boundaries lie on edges of the image, at most about a patch from where they were.
+    """Return labels whose boundaries lie on edges of the image, about a patch at most from where they were.
 
-    Watershed over the strength of edges, from what is farther than half a patch from another region, and
-    from the middles of all patches.
+    Watershed over the strength of edges, from what lies deep enough in a region. What has no such pixels, as
+    it is thin, grows from the middles of its patches.
 
     Args:
         labels: of the pixels, from 1.
@@ -124,11 +124,14 @@ def snap(labels: "NDArray[np.int32]", edges: "NDArray[np.float32]", *, patch: in
 
     if patch < 2:
         return labels
-    width = 2 * (patch // 2) + 1
+    width = 2 * (patch // 2 + 1) + 1
     certain = minimum_filter(labels, width) == maximum_filter(labels, width)
-    certain[patch // 2 :: patch, patch // 2 :: patch] = True
-    for label in np.setdiff1d(labels, labels[certain]):  # none may vanish
-        certain |= labels == label
+    middles = np.zeros(labels.shape, dtype=bool)
+    middles[patch // 2 :: patch, patch // 2 :: patch] = True
+    for start in (middles, np.ones_like(middles)):
+        has = np.zeros(int(labels.max()) + 1, dtype=bool)
+        has[labels[certain]] = True
+        certain |= start & ~has[labels]
     return np.asarray(watershed(edges, np.where(certain, labels, 0)), dtype=np.int32)
 
 

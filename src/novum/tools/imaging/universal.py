@@ -32,7 +32,7 @@ LEVELS: Final = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
 USUAL_TOKENS: Final = 4096
 """Patches that an image is cut into where their size is not said."""
 
-MOST_TOLD: Final = 100
+MOST_TOLD: Final = 25
 """Regions of a level whose numbers are in the details; the maps hold all."""
 
 BANDWIDTH: Final = 0.9
@@ -118,8 +118,9 @@ def segment_universal(
     vision transformer (``checkpoint``) whose ``config.json`` and weights, as ``model.st`` in safetensors, are
     among the files. The hand-made ones are no published model's, and neither are the scores.
 
-    The files left are ``levels.npz`` (labels of each level), ``level_N.png`` or ``.tif`` (labels, 0 never
-    occurs), and ``overlay.png``. Objects smaller than a patch are not found.
+    The files left are ``levels.npz`` (labels of each level, and scores, parents and classes of all regions),
+    ``level_N.png`` or ``.tif`` (labels, 0 never occurs), and ``overlay.png``. Objects smaller than a patch
+    are not found.
 
     Args:
         files: the image, and the mask where there is one: name, and SHA-256 of the artifact.
@@ -237,7 +238,11 @@ def _write(layers: list[Layer], colours: "NDArray[np.float32]") -> None:
     if not out.is_dir():
         return
     labels = np.stack([layer.labels for layer in layers])
-    save_arrays(out / "levels.npz", {"labels": LabelledArray(labels, "1", ("level", "y", "x"))})
+    arrays = {"labels": LabelledArray(labels, "1", ("level", "y", "x"))}
+    for number, layer in enumerate(layers, 1):
+        for name in ("scores", "parents", "classes"):
+            arrays[f"{name}_{number}"] = LabelledArray(getattr(layer, name), "1", ("region",))
+    save_arrays(out / "levels.npz", arrays)
     for number, layer in enumerate(layers, 1):
         write_mask(out / f"level_{number}.{'png' if len(layer.scores) < 65_536 else 'tif'}", layer.labels)
     write_overlay(out / "overlay.png", colours, layers[len(layers) // 2].labels)

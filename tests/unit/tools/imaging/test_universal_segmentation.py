@@ -40,7 +40,7 @@ FILES = {"a.png": "0" * 64, "a_mask.tif": "1" * 64}
 
 
 def test_two_discs_are_found_with_their_outlines_and_are_one_class(call):
-    found = segment_universal(FILES, image="a.png", mask="a_mask.tif", pixel_size=0.5)
+    found = segment_universal(FILES, image="a.png", patch=4, mask="a_mask.tif", pixel_size=0.5)
     assert found.mean_best_iou > 0.9
     assert found.ran == "UniAP, embedded"
     level = load_arrays(call / "out" / "levels.npz")["labels"].values[-1]
@@ -54,14 +54,18 @@ def test_two_discs_are_found_with_their_outlines_and_are_one_class(call):
 
 
 def test_the_maps_hold_what_is_told_of_them(call):
-    found = segment_universal(FILES, image="a.png")
-    maps = load_arrays(call / "out" / "levels.npz")["labels"]
+    found = segment_universal(FILES, image="a.png", patch=4)
+    arrays = load_arrays(call / "out" / "levels.npz")
+    maps = arrays["labels"]
     assert maps.axes == ("level", "y", "x")
     for number, level in enumerate(found.details["levels"]):
         labels = maps.values[number]
         assert labels.max() == level["n_regions"] == len(np.unique(labels))
         np.testing.assert_array_equal(read_mask(call / "out" / f"level_{number + 1}.png"), labels)
+        scores = arrays[f"scores_{number + 1}"].values
+        assert len(scores) == level["n_regions"]
         for region in level["regions"]:
+            assert region["score"] == pytest.approx(scores[region["id"] - 1], abs=1e-4)
             assert (labels == region["id"]).sum() == region["area_px"]
     sizes = [level["n_regions"] for level in found.details["levels"]]
     assert sizes == sorted(sizes, reverse=True)
@@ -69,7 +73,7 @@ def test_the_maps_hold_what_is_told_of_them(call):
 
 
 def test_without_refinement_levels_are_nested_as_their_parents_say(call):
-    found = segment_universal(FILES, image="a.png", refine=False)
+    found = segment_universal(FILES, image="a.png", patch=4, refine=False)
     maps = load_arrays(call / "out" / "levels.npz")["labels"].values
     for number, level in enumerate(found.details["levels"][:-1]):
         for region in level["regions"]:
@@ -84,9 +88,9 @@ def test_refinement_moves_outlines_to_edges(call):
 
 
 def test_equal_calls_are_equal_and_other_seeds_are_other_frequencies(call):
-    one, again = (segment_universal(FILES, image="a.png", seed=4) for _ in range(2))
+    one, again = (segment_universal(FILES, image="a.png", patch=4, seed=4) for _ in range(2))
     assert one == again
-    other = segment_universal(FILES, image="a.png", seed=5)
+    other = segment_universal(FILES, image="a.png", patch=4, seed=5)
     assert other.best_region_score != one.best_region_score
 
 
@@ -104,9 +108,9 @@ def test_a_model_among_the_files_gives_the_features_and_is_named(call):
     found = segment_universal(files, image="a.png")
     assert found.ran == "UniAP, checkpoint"
     assert found.details["grid"] == [16, 16]
-    assert segment_universal(files, image="a.png", backend="embedded").ran == "UniAP, embedded"
+    assert segment_universal(files, image="a.png", patch=4, backend="embedded").ran == "UniAP, embedded"
     with pytest.raises(ToolFailedError, match=r"needs config\.json"):
-        segment_universal(FILES, image="a.png", backend="checkpoint")
+        segment_universal(FILES, image="a.png", patch=4, backend="checkpoint")
 
 
 def test_an_empty_mask_is_said_and_not_scored():

@@ -97,10 +97,11 @@ def normal_interval(
     from scipy.optimize import brentq
 
     mean, n = float(values.mean()), len(values)
+    centred = values - mean
 
     def excess(distance: float, side: Alternative) -> float:
-        null = mean - distance if side != "less" else mean + distance
-        return float(log_normal_process(values, null, sigma, effect, side)[-1]) + math.log(alpha)
+        null = -distance if side != "less" else distance
+        return float(log_normal_process(centred, null, sigma, effect, side)[-1]) + math.log(alpha)
 
     far = sigma * math.sqrt((n + 1 / effect**2) * (math.log1p(n * effect**2) + 2 * math.log(4 / alpha))) / n
     if alternative == "two-sided":

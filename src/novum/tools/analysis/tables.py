@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 20_000
 MOST_COLUMNS = 64
+LARGEST = 1e100
+"""Values up to this, and down to one over it, are computed with."""
 
 Cell = float | str | None
 """A number, a text, or nothing where it is missing."""
@@ -116,6 +118,7 @@ class Table:
             raise ToolFailedError(f"column {twice[0]!r} is named twice")
         values = np.array([[_number(c, name) for c in self.columns[name]] for name in names], dtype=float)
         values = values.reshape(len(names), len(self)).T
+        _check_sizes(values, names)
         labels = [[_text(cell) for cell in self.columns[self.name(asked)]] for asked in texts]
         keep = ~np.isnan(values).any(axis=1)
         for column in labels:
@@ -219,6 +222,19 @@ def _number(cell: Cell, name: str) -> float:
     if not math.isfinite(value):
         raise ToolFailedError(f"column {name!r} holds {value}, which is not finite")
     return value
+
+
+def _check_sizes(values: "NDArray[np.float64]", names: Sequence[str]) -> None:
+    """Refuse columns whose squares a computer does not hold."""
+    import numpy as np
+
+    for name, column in zip(names, values.T, strict=True):
+        largest = float(np.nanmax(abs(column), initial=0.0))
+        if largest > LARGEST or 0 < largest < 1 / LARGEST:
+            raise ToolFailedError(
+                f"the values of {name!r} are too {'large' if largest > 1 else 'small'} to compute with "
+                f"({largest:.2g} at most); choose another unit"
+            )
 
 
 def _text(cell: Cell) -> str | None:

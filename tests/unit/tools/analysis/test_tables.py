@@ -58,3 +58,10 @@ def test_what_is_no_table_is_refused_in_words(tmp_path, monkeypatch):
 def test_a_column_that_is_named_twice_is_refused():
     with pytest.raises(ToolFailedError, match="named twice"):
         Table({"gap [eV]": [1.0]}).complete(["gap", "gap [eV]"])
+
+
+@pytest.mark.parametrize(("size", "said"), [(1e150, "too large"), (1e-150, "too small")])
+def test_values_whose_squares_no_computer_holds_are_refused(size, said):
+    with pytest.raises(ToolFailedError, match=said):
+        Table({"x": [size, 0.0]}).complete(["x"])
+    assert len(Table({"x": [1.0, 1e-150]}).complete(["x"])) == 2

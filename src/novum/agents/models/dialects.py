@@ -13,8 +13,9 @@ Each may lack its end, and ``parameters`` and ``arguments`` mean the same.
 
 import json
 import re
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Any, TypeVar
 
 from novum.agents.models.profiles import Dialect
 from novum.agents.models.reading import load_strict, load_tolerant
@@ -35,6 +36,8 @@ _THINK = re.compile(r"\A\s*<think>(?P<thought>.*?)(?:</think>|\Z)", re.DOTALL)
 _SCRAPS = re.compile(r"<\|(?:im_end|im_start|endoftext|action_end|action_start|plugin)\|>|</?tool_call>")
 _ENDED = re.compile(r"\s*<\|(?:im_end|endoftext)\|>\s*\Z")
 """The end of a turn, seen where special tokens are kept."""
+
+_One = TypeVar("_One")
 
 MAX_CALLS = 64
 """Calls of one reply that are read; what follows is no plan but a loop."""
@@ -78,19 +81,18 @@ def parse_tool_calls(text: str, *, cut: bool = False) -> tuple[str, tuple[ToolUs
     """
     calls: list[ToolUse] = []
     for pattern in (_S1, _TOOL_CALL):
-        bodies = [found["body"] for found in pattern.finditer(text)]
+        bodies = _few(found["body"] for found in pattern.finditer(text))
         if bodies:
             for body in bodies:
                 calls += _from_body(body, cut=cut)
             text = pattern.sub("", text)
-    if not calls and (found := [*_FUNCTION.finditer(text)]):
+    if not calls and (found := _few(_FUNCTION.finditer(text))):
         calls = [_from_xml(one) for one in found]
         text = _FUNCTION.sub("", text)
     if not calls:
         calls = _from_openai(text)
         text = "" if calls else text
-    if len(calls) > MAX_CALLS:
-        raise ModelReplyError(f"{len(calls)} tool calls in one reply; a plan has fewer", kind="repetition")
+    calls = _few(calls)
     text = _SCRAPS.sub("", text).strip() if calls else _ENDED.sub("", text)
     return text, tuple(c.model_copy(update={"id": c.id or f"call_{i}"}) for i, c in enumerate(calls))
 
@@ -146,8 +148,22 @@ def to_tool_use(name: Any, arguments: Any, *, id: str = "", cut: bool = False) -
     return ToolUse(id=id, name=name.strip(), arguments=arguments)
 
 
+def _few(calls: Iterable[_One]) -> list[_One]:
+    """Return what may be calls, which are not read before they have been counted.
+
+    Raises:
+        ModelReplyError: there are more than `MAX_CALLS`.
+    """
+    few = list(islice(calls, MAX_CALLS + 1))
+    if len(few) > MAX_CALLS:
+        raise ModelReplyError(
+            f"more than {MAX_CALLS} tool calls in one reply; a plan has fewer", kind="repetition"
+        )
+    return few
+
+
 def _from_body(body: str, *, cut: bool) -> list[ToolUse]:
-    xml = [*_FUNCTION.finditer(body)]
+    xml = _few(_FUNCTION.finditer(body))
     if xml:
         return [_from_xml(one) for one in xml]
     try:

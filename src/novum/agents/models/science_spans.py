@@ -26,7 +26,8 @@ _ELEMENTS = (
     "Ag|Cd|In|Sn|Sb|Te|Xe|Cs|Ba|La|Hf|Ta|Re|Os|Ir|Pt|Au|Hg|Tl|Pb|Bi|B|C|N|O|P|S|F|I|H|K|b|c|n|o|p|s"
 )
 _UNIT = rf"(?:\[[^\[\]\s]{{1,40}}\]|{_ELEMENTS}|%\d\d|[0-9]|[-=#$:/\\.~@+()*])"
-_TAGGED = re.compile(r"<(?P<kind>SMILES|SELFIES|IUPAC|MOLFORMULA|FASTA)>(?P<body>.*?)</(?P=kind)>", re.DOTALL)
+# No body holds another tag, so that each character is looked at once, however many tags are left open.
+_TAGGED = re.compile(r"<(?P<kind>SMILES|SELFIES|IUPAC|MOLFORMULA|FASTA)>(?P<body>[^<]{0,65536})</(?P=kind)>")
 _SMILES = re.compile(rf"(?<![A-Za-z]){_UNIT}{{{LEAST_UNITS},}}(?![A-Za-z])")
 _FASTA = re.compile(rf"(?<![A-Za-z])[A-Z]{{{LEAST_RESIDUES},}}(?![A-Za-z])")
 _FORMULA = re.compile(r"(?<![A-Za-z0-9(\[])(?:[A-Z][a-z]?\d*){2,}(?![A-Za-z0-9)\]=#(])")

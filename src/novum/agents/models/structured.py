@@ -195,7 +195,16 @@ def _read(form: type[Form], reply: Reply) -> tuple[Form, Mechanism]:
             raise ModelReplyError("the arguments of the tool call are not JSON", kind="malformed")
         return _fit(form, call.arguments), Mechanism.FORCED_TOOL
     cut = reply.finish in (Finish.LENGTH, Finish.REPETITION)
-    return _fit(form, load_tolerant(reply.text, cut=cut)), Mechanism.JSON_TEXT
+    value = load_tolerant(reply.text, cut=cut, fits=lambda one: _fits(form, one))
+    return _fit(form, value), Mechanism.JSON_TEXT
+
+
+def _fits(form: type[Form], value: Any) -> bool:
+    try:
+        _fit(form, value)
+    except ModelReplyError:
+        return False
+    return True
 
 
 def _fit(form: type[Form], value: Any) -> Form:

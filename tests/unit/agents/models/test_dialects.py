@@ -1,6 +1,7 @@
 """Tool calls and reasoning are read out of any text; no text does harm."""
 
 import json
+from contextlib import suppress
 from string import ascii_letters
 
 import pytest
@@ -8,8 +9,14 @@ import strategies
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from novum.agents.models.dialects import MAX_CALLS, parse_tool_calls, split_thinking, write_tool_calls
-from novum.agents.models.reading import load_tolerant
+from novum.agents.models.dialects import (
+    MAX_CALLS,
+    parse_tool_calls,
+    split_thinking,
+    to_tool_use,
+    write_tool_calls,
+)
+from novum.agents.models.reading import MAX_CHARACTERS, load_tolerant
 from novum.agents.models.repetition import REPEATS, Repetition, find_loop
 from novum.core.conversation import Reply, ToolUse
 from novum.core.digest import canonical_json
@@ -129,6 +136,87 @@ def test_what_holds_no_object_is_malformed(text):
     with pytest.raises(ModelReplyError) as raised:
         load_tolerant(text)
     assert raised.value.kind == "malformed"
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["10^-1", "1 000", "2*3", "5 ± 1", "5 or 6", "1,234", "0,5", ".5", "012", "1_000", "–2.3", "3 % of 4"],
+)
+@pytest.mark.parametrize("rest", [', "std": 1}', ', "std": 1', ', "note": "it was, 5, 1, 2, 10",}'])
+def test_mending_never_makes_another_number(number, rest):
+    with suppress(ModelReplyError):
+        assert load_tolerant(f'{{"value": {number}{rest}')["value"] == number, "words stay words"
+    call = to_tool_use("xtb", f'{{"value": {number}{rest}')
+    assert call.malformed or call.arguments["value"] == number
+
+
+@pytest.mark.parametrize("text", ['{"value": −2.3}', '{"value": −2.3,}', "so {'value': −2.3, 'std': 1"])
+def test_the_minus_of_typographers_is_a_minus(text):
+    assert load_tolerant(text)["value"] == -2.3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"value": 5, "value": 9}',
+        '{"a": {"value": 5, "unit": "eV", "value": 9}}',
+        '{"value": 5, "value": 9',
+        "{'value': 5, 'value': 9}",
+        "{value: 5, unit: eV, value: 9}",
+        '{"value": "a", "value": "b",}',
+    ],
+)
+def test_a_key_with_two_values_is_malformed(text):
+    with pytest.raises(ModelReplyError, match="twice") as raised:
+        load_tolerant(text)
+    assert raised.value.kind == "malformed"
+    assert to_tool_use("xtb", text).malformed
+
+
+def test_one_key_in_several_objects_is_in_order():
+    assert load_tolerant('[{"value": 5}, {"value": 9},]') == [{"value": 5}, {"value": 9}]
+    assert load_tolerant('{"a": {"value": 5}, "value": 9,}') == {"a": {"value": 5}, "value": 9}
+    assert load_tolerant('{"value": 5, "value": 5}') == {"value": 5}
+
+
+def test_of_several_objects_the_last_that_fits_is_taken():
+    text = 'A draft: {"a": 1, "why": "a long reason"}. No, rather {"a": 2}. That is {"of": "a kind"}.'
+    assert load_tolerant(text) == {"of": "a kind"}
+    assert load_tolerant(text, fits=lambda value: "a" in value) == {"a": 2}
+    assert load_tolerant(text, fits=lambda _: False) == {"of": "a kind"}
+
+
+def test_a_draft_does_not_stand_in_for_a_last_word_that_cannot_be_read():
+    with pytest.raises(ModelReplyError):
+        load_tolerant('A draft: {"value": 4}. No, rather {"value": 5 ± 1}.', fits=lambda _: True)
+    with pytest.raises(ModelReplyError) as raised:
+        load_tolerant('A draft: {"value": 4}. No, rather {"value": 5', cut=True, fits=lambda _: True)
+    assert raised.value.kind == "cut"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x" + "[" * 399_000, "{" * 200_000, '{"a":' * 60_000, "[" * 900 + "1," * 190_000, "x[1,{" * 70_000],
+)
+def test_what_is_all_brackets_is_given_up_early(text, monkeypatch):
+    read = 0
+    decode = json.JSONDecoder.raw_decode
+
+    def counted(self, text, at=0):
+        nonlocal read
+        try:
+            value, end = decode(self, text, at)
+        except json.JSONDecodeError as error:
+            read += error.pos - at
+            raise
+        read += end - at
+        return value, end
+
+    monkeypatch.setattr(json.JSONDecoder, "raw_decode", counted)
+    with pytest.raises(ModelReplyError) as raised:
+        load_tolerant(text)
+    assert raised.value.kind == "malformed"
+    assert read <= 10 * MAX_CHARACTERS
 
 
 def test_a_cut_text_is_not_mended_into_another_number():

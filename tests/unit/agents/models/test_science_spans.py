@@ -111,6 +111,12 @@ def test_marked_spans_come_as_they_are_marked():
     assert all(text[s.start : s.end] == s.text for s in spans)
 
 
+@pytest.mark.parametrize("text", ["<SMILES>" * 50_000, "<SMILES><FASTA>" * 25_000, "<SMILES>C " * 40_000])
+def test_tags_left_open_are_left_alone_in_one_pass(text):
+    assert untag_spans(text) == text  # looked at once for each tag, this would take minutes
+    assert untag_spans(text + "<SMILES>CCO</SMILES>") == text + "CCO"
+
+
 def test_a_marked_molecule_that_is_none_is_told():
     (span,) = find_spans("<SMILES>C1CC</SMILES>", is_molecule=is_molecule_by_rdkit)
     assert span.valid is False

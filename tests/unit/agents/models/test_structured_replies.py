@@ -90,6 +90,19 @@ def test_each_try_steps_down_the_ladder():
     assert error.kind == "malformed"
 
 
+def test_the_last_reply_of_the_wanted_form_counts_and_not_the_longest():
+    draft = '{"smiles": "CCCCCCCCCC", "gap_ev": 9.5, "why": "a first thought"}'
+    answer, _ = ask(f'Perhaps {draft}? No: {GOOD} My source is {{"doi": "none"}}.')
+    assert answer.value == Guess(smiles="CCO", gap_ev=4.5)
+
+
+def test_a_number_that_would_have_to_be_guessed_is_asked_for_again():
+    answer, model = ask('{"smiles": "CCO", "gap_ev": 5 ± 1}', GOOD)
+    assert [attempt.fault for attempt in answer.attempts] == ["malformed", ""]
+    assert answer.value.gap_ev == 4.5
+    assert "guess" in model.requests[1].messages[-1].text
+
+
 def test_rungs_that_the_card_rules_out_are_left_out():
     card = Card(model="m", json_schema=False, forced_tool=False)
     _, model = failing("nonsense", card=card)

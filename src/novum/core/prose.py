@@ -3,12 +3,17 @@
 import re
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from novum.core.deliberation import Turn
 from novum.core.frozen import Frozen
 
-_NUMBER = re.compile(r"(?<![\w.])([-+−]?\d+(?:[.,]\d+)*(?:[eE][-+]?\d+)?)(?![\w])(\s*(?:%|per ?cent\b))?")
+# A unit may stand right behind its number, as in 9.9eV; an ordinal, as 2nd or 3D, is a word.
+_NUMBER = re.compile(
+    r"(?<![\w.])([-+−]?(?:\d+(?:[.,]\d+)*|\.\d+)(?:[eE][-+−]?\d+)?)(?![\d.,]*\d)(?!(?:st|nd|rd|th|D)\b)"
+    r"(\s*(?:%|per ?cent\b))?"
+)
 _CITED = re.compile(r"\[([^\[\]]{1,200})\]")
 _ENDS = re.compile(r"(?<=[.!?])\s+(?=[A-Z\[(])")
 
@@ -22,6 +27,9 @@ class Mark(StrEnum):
     """It names a record that is not there, or that the model was not shown."""
     NUMBER_NOT_IN_RECORD = "number not in the cited records"
     """It states a number that none of the records that it names holds."""
+    PREDICTED = "predicted, not measured"
+    """It states a number that stands in them as somebody's prediction alone. That is no fault of a sentence
+    about predictions."""
 
 
 class Sentence(Frozen):
@@ -65,17 +73,24 @@ def cited_in(text: str) -> tuple[str, ...]:
 
 
 def check_sentence(
-    text: str, cites: Iterable[str] = (), *, records: Mapping[str, str], names: Iterable[str] = ()
+    text: str,
+    cites: Iterable[str] = (),
+    *,
+    records: Mapping[str, str],
+    predicted: Mapping[str, str] | None = None,
+    names: Iterable[str] = (),
 ) -> Sentence:
     """Return a sentence with what is wrong with it.
 
     A number must be one of those in the records that the sentence names, to as many digits as it is written
-    with. Digits inside names (candidates, records) are not numbers.
+    with. One that stands there as a prediction only is marked as that. Digits inside names (candidates,
+    records) are not numbers, unless the name is itself a number.
 
     Args:
         text: the sentence; ids in square brackets are citations too.
         cites: ids that it names besides.
-        records: id → what the record says, in words.
+        records: id → what the record says was found, in words. No reason of a model belongs in it.
+        predicted: id → what the record says was expected, in words.
         names: labels of candidates, whose digits are not numbers.
 
     Example:
@@ -85,19 +100,25 @@ def check_sentence(
         (<Mark.NUMBER_NOT_IN_RECORD: 'number not in the cited records'>,)
         >>> check_sentence("The gap is 4.3 eV.", records={}).marks
         (<Mark.UNCITED_NUMBER: 'uncited number'>,)
+        >>> check_sentence("It is 5 eV.", ["H001"], records={"H001": ""}, predicted={"H001": "5 eV"}).marks
+        (<Mark.PREDICTED: 'predicted, not measured'>,)
     """
     cited = tuple(dict.fromkeys([*cites, *cited_in(text)]))
     known = tuple(name for name in cited if name in records)
     marks: list[Mark] = []
     if len(known) < len(cited):
         marks.append(Mark.UNKNOWN_RECORD)
-    said = numbers_in(text, names=[*names, *records])
+    every = (*names, *records)
+    said = numbers_in(text, names=every)
     if said and not cited:
         marks.append(Mark.UNCITED_NUMBER)
     elif said:
-        held = [n.value for name in known for n in numbers_in(records[name], names=[*names, *records])]
-        if not all(any(number.stands_for(v) for v in held) for number in said):
-            marks.append(Mark.NUMBER_NOT_IN_RECORD)
+        lacking = _lacking(said, [records[name] for name in known], every)
+        if lacking:
+            expected = [(predicted or {}).get(name, "") for name in known]
+            absent = _lacking(lacking, expected, every)
+            marks += [Mark.NUMBER_NOT_IN_RECORD] if absent else []
+            marks += [Mark.PREDICTED] if len(absent) < len(lacking) else []
     return Sentence(text=text, cites=cited, marks=tuple(marks))
 
 
@@ -118,13 +139,15 @@ class Number(NamedTuple):
 def numbers_in(text: str, *, names: Iterable[str] = ()) -> list[Number]:
     """Return the numbers of a text, but for those in citations and in `names`.
 
+    A name counts as a whole word only, and one that is itself a number, as the row 7 of a table, is a number.
+
     Example:
         >>> numbers_in("CC1CC1 has 4.30 eV in E001", names=["CC1CC1", "E001"])
         [Number(value=4.3, digit=0.01, percent=False)]
     """
     text = _CITED.sub(" ", text)
-    for name in sorted({n for n in names if n}, key=len, reverse=True):
-        text = text.replace(name, " ")
+    if (words := _words_of(tuple(names))) is not None:
+        text = words.sub(" ", text)
     found = []
     for match, percent in _NUMBER.findall(text):
         plain = match.replace("−", "-").replace(",", "")
@@ -136,3 +159,27 @@ def numbers_in(text: str, *, names: Iterable[str] = ()) -> list[Number]:
             continue
         found.append(number)
     return found
+
+
+def _lacking(said: Iterable[Number], texts: Iterable[str], names: tuple[str, ...]) -> list[Number]:
+    """Return those of the numbers that stand in none of the texts."""
+    held = [number.value for text in texts for number in numbers_in(text, names=names)]
+    return [number for number in said if not any(number.stands_for(value) for value in held)]
+
+
+@lru_cache(maxsize=16)
+def _words_of(names: tuple[str, ...]) -> re.Pattern[str] | None:
+    """Return what finds any of the names as a whole word, the longest first; None where there is none.
+
+    A decimal goes on behind its point: the name `A 1` is not in ``A 1.5``.
+    """
+    usable = sorted({name for name in names if name.strip() and not _is_number(name)}, key=len, reverse=True)
+    if not usable:
+        return None
+    return re.compile(rf"(?<!\w)(?<!\d[.,])(?:{'|'.join(map(re.escape, usable))})(?!\w|[.,]\d)")
+
+
+def _is_number(name: str) -> bool:
+    """Say whether a name is a number, with a unit behind it or none."""
+    found = _NUMBER.match(name.strip())
+    return found is not None and not any(c.isdigit() for c in name.strip()[found.end() :])

@@ -48,6 +48,8 @@ def image_of(
     """
     import numpy as np
 
+    if pixels and (axes or region):
+        raise ToolFailedError("'axes' and 'region' are for images in files; 'pixels' are rows of one plane")
     if pixels and name:
         raise ToolFailedError("give the image by 'pixels' or by 'image', not by both")
     if pixels:
@@ -82,6 +84,8 @@ def mask_of(
     """
     import numpy as np
 
+    if labels and name:
+        raise ToolFailedError("give the mask by 'mask_labels' or by 'mask', not by both")
     if labels:
         if len({len(row) for row in labels}) != 1:
             raise ToolFailedError("the rows of 'mask_labels' differ in length")

@@ -22,7 +22,7 @@ from pydantic import Field
 
 from novum.core.errors import ToolFailedError
 from novum.sandbox.base import OUT_DIRECTORY
-from novum.tools.base import Properties, Unit, tool
+from novum.tools.base import Properties, Unit, Usual, tool
 from novum.tools.examples import Example
 from novum.tools.files import Files
 from novum.tools.imaging.images import Image
@@ -82,7 +82,9 @@ class Measured(Properties):
         float | None, Field(description="of the ellipse with an object's moments, 0 a circle", ge=0, le=1)
     ] = None
     mean_intensity: Annotated[
-        float | None, Field(description="mean over objects of their mean intensity, in the image's units")
+        float | None,
+        Usual(0, 65_535),
+        Field(description="mean over objects of their mean intensity, in the image's units"),
     ] = None
     contrast_to_background: Annotated[
         float | None, Field(description="mean intensity of objects over that of the rest", ge=0)

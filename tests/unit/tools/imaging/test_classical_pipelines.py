@@ -130,6 +130,13 @@ def test_a_mask_of_another_size_is_an_error():
         segment_nuclei()
 
 
+def test_two_masks_or_two_images_are_an_error():
+    with pytest.raises(ToolFailedError, match="not by both"):
+        segment_nuclei(pixels=DISCS, mask_labels=[[0, 1]], mask="m.png")
+    with pytest.raises(ToolFailedError, match="not by both"):
+        segment_nuclei({"a.png": "0" * 64}, pixels=DISCS, image="a.png")
+
+
 def test_images_are_paired_with_their_masks():
     files = dict.fromkeys(("a.png", "a_labels.png", "b.tif", "c.png", "c_mask.npz"), "")
     assert pairs_of(files) == {"a.png": "a_labels.png", "c.png": "c_mask.npz"}

@@ -219,9 +219,9 @@ def reaction_energy(
     """Compute energy, enthalpy and Gibbs energy of a balanced reaction by GFN2-xTB.
 
     Every molecule is relaxed alone, at 1 bar. GFN2-xTB was not made for reaction energies: over nine
-    reactions of small molecules its enthalpies are off by 15 kcal/mol (root mean square), mostly towards products
-    with fewer multiple bonds, and those with CO by 55. With energies of PBE0 it is 4.2 kcal/mol over all
-    ten. Barriers are not computed.
+    reactions of small molecules its enthalpies are off by 15 kcal/mol (root mean square), mostly towards
+    products with fewer multiple bonds, and those with CO by 55. With energies of PBE0 it is 4.2 kcal/mol
+    over all ten. Barriers are not computed.
 
     Args:
         reaction: reaction SMILES, `reactants>>products`, balanced: a molecule that counts twice is written

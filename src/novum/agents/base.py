@@ -6,7 +6,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 
 from novum.agents.models.base import Model
 from novum.core.calls import PropertySpec, ToolCall, ToolResult, ToolSpec
-from novum.core.deliberation import Deliberation, Passage
+from novum.core.deliberation import Deliberation, Fact, Passage
 from novum.core.goals import Goal
 from novum.core.prose import Analysis
 from novum.core.quantity import Quantity
@@ -112,7 +112,7 @@ class ModelPlanner(Protocol):
     def analyse(
         self,
         goal: Goal,
-        facts: Sequence[Passage],
+        facts: Sequence[Fact],
         *,
         names: Sequence[str] = (),
         deliberations: Mapping[int, Deliberation] | None = None,

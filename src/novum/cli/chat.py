@@ -197,7 +197,7 @@ def answer_page(found: "Analysis", inquiry: "Inquiry") -> list[Any]:
         for mark in sentence.marks:
             line.append(" ").append(render.text(f"‹{mark.value}›", "bold yellow"))
         shown.append(line)
-    rows = [(name, render.text(inquiry.records[name], limit=SHOWN)) for name in _cited(found, inquiry)]
+    rows = [(name, render.text(inquiry.records[name].text, limit=SHOWN)) for name in _cited(found, inquiry)]
     if rows:
         shown += [Text(), render.fields(rows)]
     return shown
@@ -212,7 +212,7 @@ def answer_json(
         "question": question,
         "model": model.name,
         "sentences": [_sentence_json(sentence) for sentence in found.sentences],
-        "records": {name: inquiry.records[name] for name in _cited(found, inquiry)},
+        "records": {name: inquiry.records[name].text for name in _cited(found, inquiry)},
         "ok": not any(sentence.marks for sentence in found.sentences),
     }
 

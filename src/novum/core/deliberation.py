@@ -23,6 +23,20 @@ class Passage(Frozen):
         return cls(id=item.id, text=item.text, flags=item.flags, access=item.access)
 
 
+class Fact(Passage):
+    """A record in words: all that a model is told of it, and which of that was found."""
+
+    held: str
+    """What was measured, counted or decided by code: a number of an answer must stand here."""
+    predicted: str = ""
+    """What was expected. What a model gave as its reason stands in neither."""
+
+    @classmethod
+    def plain(cls, id: str, text: str) -> "Fact":
+        """Return a record of which every word was found."""
+        return cls(id=id, text=text, held=text)
+
+
 class Turn(StrEnum):
     """What became of asking the model for one iteration."""
 

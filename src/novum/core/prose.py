@@ -39,6 +39,11 @@ class Sentence(Frozen):
     cites: tuple[str, ...] = ()
     marks: tuple[Mark, ...] = ()
 
+    @property
+    def faults(self) -> tuple[Mark, ...]:
+        """What has to be put right: to speak of a prediction is none."""
+        return tuple(mark for mark in self.marks if mark is not Mark.PREDICTED)
+
 
 class Analysis(Frozen):
     """What a model says about a finished search. Words only: no number of it is a measurement."""
@@ -108,7 +113,7 @@ def check_sentence(
     marks: list[Mark] = []
     if len(known) < len(cited):
         marks.append(Mark.UNKNOWN_RECORD)
-    every = (*names, *records)
+    every = (*names, *records, *cited)
     said = numbers_in(text, names=every)
     if said and not cited:
         marks.append(Mark.UNCITED_NUMBER)

@@ -1,15 +1,15 @@
 """Facts: a campaign's records in one sentence each, for a model that writes about them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
-from novum.core.deliberation import Passage
+from novum.core.deliberation import Fact
 from novum.core.record import CampaignRecord
 from novum.core.science import Verdict
 
 
 def facts_of(
     record: CampaignRecord, scales: dict[str, float], *, withheld: Collection[str] = ()
-) -> tuple[Passage, ...]:
+) -> tuple[Fact, ...]:
     """Return claims, then measured candidates with the best first, then failures, then hypotheses.
 
     Args:
@@ -18,31 +18,45 @@ def facts_of(
         withheld: ids of the candidates of which nothing is told.
     """
     facts = [
-        Passage(id=c.id, text=f"claim, {c.status.value.replace('_', ' ')}: {c.statement}; {c.reason}")
+        Fact.plain(c.id, f"claim, {c.status.value.replace('_', ' ')}: {c.statement}; {c.reason}")
         for c in record.claims.values()
         if c.candidate.id not in withheld
     ]
     for rank, (_, seen) in enumerate(record.merits(scales), 1):
         if seen.candidate.id not in withheld and seen.source in record.experiments:
             values = ", ".join(f"{name} {q}" for name, q in seen.values.items())
-            facts.append(Passage(id=seen.source, text=f"rank {rank}: {seen.candidate.label}: {values}"))
+            facts.append(Fact.plain(seen.source, f"rank {rank}: {seen.candidate.label}: {values}"))
     for entry in record.experiments.values():
         candidate = entry.experiment.candidate
         if entry.failed and not entry.experiment.sealed and candidate.id not in withheld:
-            facts.append(Passage(id=entry.experiment.id, text=f"{candidate.label} failed: {entry.failed}"))
+            facts.append(Fact.plain(entry.experiment.id, f"{candidate.label} failed: {entry.failed}"))
     verdicts: dict[str, list[Verdict]] = {}
     for verdict in record.verdicts:
         verdicts.setdefault(verdict.hypothesis, []).append(verdict)
     for name, found in verdicts.items():
         hypothesis = record.hypotheses[name]
         if hypothesis.candidate.id not in withheld:
-            became = ", ".join(
-                f"{v.property} predicted {v.expected}, measured {v.observed or 'nothing'}: {v.outcome.value}"
-                for v in found
+            text = f"by {hypothesis.source}, {hypothesis.candidate.label}: {', '.join(map(became, found))}"
+            facts.append(
+                Fact(
+                    id=name,
+                    text=text,
+                    held=measured_in(found, hypothesis.candidate.label),
+                    predicted=", ".join(f"{v.property} {v.expected}" for v in found),
+                )
             )
-            text = f"by {hypothesis.source}, {hypothesis.candidate.label}: {became}"
-            facts.append(Passage(id=name, text=text))
     return tuple(facts)
+
+
+def became(verdict: Verdict) -> str:
+    """Return what a prediction came to, in words."""
+    observed, outcome = verdict.observed or "nothing", verdict.outcome.value.replace("_", " ")
+    return f"{verdict.property} predicted {verdict.expected}, measured {observed}: {outcome}"
+
+
+def measured_in(verdicts: Sequence[Verdict], label: str) -> str:
+    """Return what verdicts rest on, without what was predicted."""
+    return ", ".join([label, *(f"{v.property} {v.observed}" for v in verdicts if v.observed is not None)])
 
 
 def names_of(record: CampaignRecord) -> tuple[str, ...]:

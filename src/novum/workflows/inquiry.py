@@ -7,13 +7,14 @@ from typing import Protocol
 from novum.agents.scientist.answering import Inquiry
 from novum.agents.scientist.relevance import Relevance
 from novum.core.access import Destination, release
-from novum.core.deliberation import Passage
+from novum.core.deliberation import Fact, Passage
 from novum.core.judgement import calibration
 from novum.core.knowledge import KnowledgeItem
 from novum.core.record import CampaignRecord, ExperimentRecord
 from novum.core.science import Hypothesis, Verdict
 from novum.core.spaces import PoolSpace
-from novum.workflows.facts import names_of
+from novum.workflows.facts import became, measured_in, names_of
+from novum.workflows.learning import fact_of
 
 RELEVANT = 12
 """Knowledge items that are looked up for one question."""
@@ -80,7 +81,7 @@ def inquire(
         facts=tuple(_ordered(question, facts, named)),
         passages=tuple(map(Passage.of, items.values())),
         earlier=tuple(earlier),
-        records={p.id: p.text for p in facts} | {item.id: item.text for item in items.values()},
+        records={fact.id: fact for fact in (*facts, *map(fact_of, items.values()))},
         names=names_of(record),
     )
 
@@ -91,7 +92,7 @@ def records_of(
     scales: Mapping[str, float] | None,
     withheld: Collection[str] = (),
     to: Destination = Destination.LOCAL,
-) -> Iterator[Passage]:
+) -> Iterator[Fact]:
     """Yield a campaign in words: as a whole, then its claims, experiments, hypotheses, decisions.
 
     Args:
@@ -100,19 +101,17 @@ def records_of(
         withheld: ids of the candidates of which nothing is told.
         to: where the model is that is told.
     """
-    yield Passage(id=CAMPAIGN, text=_campaign(record, _names_of(record, withheld)))
+    yield Fact.plain(CAMPAIGN, _campaign(record, _names_of(record, withheld)))
     for claim in record.claims.values():
         if claim.candidate.id not in withheld:
             status = claim.status.value.replace("_", " ")
-            carried = ", ".join(claim.evidence)
-            yield Passage(
-                id=claim.id, text=f"claim, {status}: {claim.statement}; {claim.reason}; evidence {carried}"
-            )
+            said = f"claim, {status}: {claim.statement}; {claim.reason}"
+            yield Fact(id=claim.id, text=f"{said}; evidence {', '.join(claim.evidence)}", held=said)
     merits = record.merits(dict(scales)) if scales is not None else []
     ranks = {seen.source: rank for rank, (_, seen) in enumerate(merits, 1)}
     entries = [e for e in record.experiments.values() if e.experiment.candidate.id not in withheld]
     for entry in sorted(entries, key=lambda e: ranks.get(e.experiment.id, len(ranks) + 1)):
-        yield Passage(id=entry.experiment.id, text=_experiment(entry, ranks.get(entry.experiment.id)))
+        yield Fact.plain(entry.experiment.id, _experiment(entry, ranks.get(entry.experiment.id)))
     verdicts: dict[str, list[Verdict]] = {}
     for verdict in [*record.verdicts, *record.sealed_verdicts]:
         verdicts.setdefault(verdict.hypothesis, []).append(verdict)
@@ -120,17 +119,17 @@ def records_of(
     for hypothesis in record.hypotheses.values():
         if hypothesis.candidate.id not in withheld:
             judged = verdicts.get(hypothesis.id, [])
-            yield Passage(id=hypothesis.id, text=_hypothesis(hypothesis, judged, reasons=with_reasons))
+            yield _hypothesis(hypothesis, judged, reasons=with_reasons)
     for iteration, decided in record.decisions.items():
         if decided.best is None or decided.best not in withheld:
-            yield Passage(
-                id=decided.key(),
-                text=f"after iteration {iteration}, {decided.experiments_used} experiments: "
+            yield Fact.plain(
+                decided.key(),
+                f"after iteration {iteration}, {decided.experiments_used} experiments: "
                 f"{decided.action}, because {decided.reason}",
             )
 
 
-def _ordered(question: str, facts: Sequence[Passage], named: Collection[str]) -> Iterable[Passage]:
+def _ordered(question: str, facts: Sequence[Fact], named: Collection[str]) -> Iterable[Fact]:
     """Return the campaign, what a question names, what is relevant to it, and the rest, in that order."""
     scores = Relevance([f"{p.id} {p.text}" for p in facts]).scores(question)
     order = sorted(
@@ -215,14 +214,12 @@ def _experiment(entry: ExperimentRecord, rank: int | None) -> str:
     return "; ".join(said)
 
 
-def _hypothesis(hypothesis: Hypothesis, judged: Sequence[Verdict], *, reasons: bool) -> str:
+def _hypothesis(hypothesis: Hypothesis, judged: Sequence[Verdict], *, reasons: bool) -> Fact:
+    """Return a hypothesis in words; its reason is told, and carries no number of an answer."""
     predicted = ", ".join(f"{p.property} {p.expected}" for p in hypothesis.predictions)
     said = [f"by {hypothesis.source}: {hypothesis.candidate.label}", f"predicts {predicted}"]
     if hypothesis.rationale and reasons:
         said.append(f"because {hypothesis.rationale}")
-    said += [
-        f"{v.property} predicted {v.expected}, measured {v.observed or 'nothing'}: "
-        f"{v.outcome.value.replace('_', ' ')}"
-        for v in judged
-    ]
-    return "; ".join(said)
+    said += map(became, judged)
+    held = measured_in(judged, hypothesis.candidate.label)
+    return Fact(id=hypothesis.id, text="; ".join(said), held=held, predicted=predicted)

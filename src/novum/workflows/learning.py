@@ -1,10 +1,12 @@
 """Between a campaign and the knowledge base: what an iteration teaches, and what is known already."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from novum.core.access import Destination, open_tiers, release, strictest
 from novum.core.calls import CallStatus
+from novum.core.deliberation import Fact
 from novum.core.digest import canonical_json
 from novum.core.events import KnowledgeHead
 from novum.core.forecasts import Forecast
@@ -47,6 +49,9 @@ TOOL_VERSION = "tool_version"
 
 _SAID_SO = frozenset({CallStatus.ERROR, CallStatus.BAD_RESULT})
 """How a call ends that would end so again."""
+
+_PREDICTED = re.compile(r" The prediction before it, (.*?), was (?:supported|refuted)\.")
+"""The sentence by which an item tells what was expected of its value."""
 
 MAX_RECALLED = 1000
 """Candidates taken over from earlier campaigns; the most recently learned ones."""
@@ -259,6 +264,14 @@ def recalled_observations(
             )
         )
     return tuple(observations)
+
+
+def fact_of(item: KnowledgeItem) -> Fact:
+    """Return an item in words, with what it tells of a prediction apart from what was measured."""
+    held, predicted = _PREDICTED.sub("", item.text), ", ".join(_PREDICTED.findall(item.text))
+    return Fact(
+        id=item.id, text=item.text, flags=item.flags, access=item.access, held=held, predicted=predicted
+    )
 
 
 def domain_of(space: Space) -> str:

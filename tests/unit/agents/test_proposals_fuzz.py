@@ -10,6 +10,7 @@ from test_proposals import GOOD, SPACES, judge, one
 
 from novum.agents.scientist.analyst import read_sentences
 from novum.agents.scientist.critic import read_objections
+from novum.core.deliberation import Fact
 from novum.core.prose import Mark
 
 scalars = (
@@ -72,7 +73,7 @@ def test_objections_and_sentences_of_any_shape_are_read(entries):
     for number, _, text in read_objections(entries, 3):
         assert 1 <= number <= 3
         assert len(text) <= 300
-    for sentence in read_sentences(entries, {"E001": "gap 1.0 eV"}, ["CCO"]):
+    for sentence in read_sentences(entries, {"E001": Fact.plain("E001", "gap 1.0 eV")}, ["CCO"]):
         assert sentence.text
 
 
@@ -82,6 +83,6 @@ def test_objections_and_sentences_of_any_shape_are_read(entries):
     cites=st.lists(st.text(max_size=5), max_size=3),
 )
 def test_sentences_of_any_text_are_checked(text, cites):
-    for found in read_sentences([{"text": text, "cites": cites}], {"E001": text}, []):
+    for found in read_sentences([{"text": text, "cites": cites}], {"E001": Fact.plain("E001", text)}, []):
         assert set(found.cites) >= {c.strip() for c in cites}
         assert set(found.marks) <= set(Mark)

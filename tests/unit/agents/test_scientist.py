@@ -16,7 +16,7 @@ from novum.agents.scientist.planner import ScientistPlanner, is_resting
 from novum.agents.scientist.tournament import hold
 from novum.core.access import Destination
 from novum.core.calls import Artifact, CallStatus, PropertySpec, ToolResult, ToolSpec
-from novum.core.deliberation import Deliberation, Ground, Objection, Passage, Turn
+from novum.core.deliberation import Deliberation, Fact, Ground, Objection, Passage, Turn
 from novum.core.errors import (
     ContextOverflowError,
     ModelReplyError,
@@ -559,8 +559,8 @@ def test_an_exhausted_space_gives_an_empty_plan_and_no_question():
 def analysis(reply, **more):
     made, model = planner(parts(analyse=reply) if isinstance(reply, str) else reply, **more)
     facts = (
-        Passage(id="C001", text="claim, confirmed: x=1 meets 'maximise height': height 9.91 m"),
-        Passage(id="E005", text="rank 1: x=1, y=2: height 9.912 m"),
+        Fact.plain("C001", "claim, confirmed: x=1 meets 'maximise height': height 9.91 m"),
+        Fact.plain("E005", "rank 1: x=1, y=2: height 9.912 m"),
     )
     return made.analyse(GOAL, facts, names=["x=1, y=2"]), model
 

@@ -12,14 +12,25 @@ from novum.core.events import (
     ExperimentFinished,
     Gated,
     Hypothesised,
+    Judged,
     ModelUsed,
 )
 from novum.core.goals import Goal, Objective, ObjectiveKind
 from novum.core.knowledge import Access, KnowledgeItem, Level, Provenance
+from novum.core.prose import Mark, check_sentence
 from novum.core.quantity import Quantity
 from novum.core.record import CampaignRecord
-from novum.core.science import Experiment, FalsificationRule, Hypothesis, Measurement, Prediction
+from novum.core.science import (
+    Experiment,
+    FalsificationRule,
+    Hypothesis,
+    Measurement,
+    Outcome,
+    Prediction,
+    Verdict,
+)
 from novum.core.spaces import Candidate, MoleculeSpace
+from novum.workflows.facts import facts_of
 from novum.workflows.inquiry import inquire, records_of
 
 GOAL = Goal(objectives=(Objective(property="qed", kind=ObjectiveKind.MAXIMISE),), space=MoleculeSpace())
@@ -44,8 +55,8 @@ def hypothesis(number, smiles, *, rationale=""):
     )
 
 
-def campaign(*, remote=False, reason="CCO meets every objective"):
-    hypotheses = [hypothesis(n, s, rationale=f"like CCO, no. {n}") for n, s in enumerate(NAMES, 1)]
+def campaign(*, remote=False, reason="CCO meets every objective", rationale="like CCO", verdicts=()):
+    hypotheses = [hypothesis(n, s, rationale=f"{rationale}, no. {n}") for n, s in enumerate(NAMES, 1)]
     experiments = tuple(
         Experiment(
             id=f"E{n:03d}", hypothesis=h.id, candidate=h.candidate,
@@ -73,6 +84,7 @@ def campaign(*, remote=False, reason="CCO meets every objective"):
             )
             for n, e in enumerate(experiments, 1)
         ),
+        Judged(iteration=0, verdicts=verdicts, noise={}),
         Decided(iteration=0, action="confirm", reason=reason, best="id-CCO", experiments_used=3),
         CampaignFinished(reason=reason, claims=(), spent_s=1.0),
     ]  # fmt: skip
@@ -114,11 +126,43 @@ def test_every_record_can_be_cited():
         "campaign", "E001", "E002", "E003", "H001", "H002", "H003", "decide/0",
     }  # fmt: skip
     assert found.records.keys() == {p.id for p in found.facts}
-    assert "rank 1" in found.records["E002"]
-    assert "qed 0.42" in found.records["E002"]
-    assert "failed: it burnt" in found.records["E003"]
-    assert "like CCO, no. 2" in found.records["H002"]
-    assert "3 of 60 experiments used" in found.records["campaign"]
+    assert "rank 1" in found.records["E002"].text
+    assert "qed 0.42" in found.records["E002"].text
+    assert "failed: it burnt" in found.records["E003"].text
+    assert "like CCO, no. 2" in found.records["H002"].text
+    assert "3 of 60 experiments used" in found.records["campaign"].text
+
+
+def test_a_number_that_a_model_gave_as_its_reason_or_predicted_is_carried_by_no_record():
+    found = ask(record=campaign(rationale="its qed is 0.873"))
+    assert "0.873" in " ".join(fact.text for fact in found.facts), "the model is told"
+    held = {name: fact.held for name, fact in found.records.items()}
+    predicted = {name: fact.predicted for name, fact in found.records.items()}
+    marks = {
+        text: check_sentence(text, records=held, predicted=predicted, names=found.names).marks
+        for text in ("CCO has 0.873 [H001].", "CCO has 0.5 [H001].", "CCO has 0.41 [E001].")
+    }
+    assert list(marks.values()) == [(Mark.NUMBER_NOT_IN_RECORD,), (Mark.PREDICTED,), ()]
+
+
+def test_what_the_knowledge_base_tells_of_a_prediction_is_no_measurement():
+    text = "CCO: qed = 0.41 by RDKit. The prediction before it, 0.9 ± 0.1, was refuted."
+    found = ask(knowledge=Known(item("K-1", text=text))).records["K-1"]
+    assert (found.text, found.held) == (text, "CCO: qed = 0.41 by RDKit.")
+    assert found.predicted == "0.9 ± 0.1"
+
+
+def test_an_analysis_tells_what_was_predicted_apart_from_what_was_measured():
+    verdict = Verdict(
+        hypothesis="H001", experiment="E001", property="qed", outcome=Outcome.REFUTED,
+        expected=Quantity(value=0.9, unit="1", std=0.1), observed=Quantity(value=0.41, unit="1"), reason="",
+    )  # fmt: skip
+    record = campaign(verdicts=(verdict,))
+    found = {fact.id: fact for fact in facts_of(record, {"qed": 0.2})}["H001"]
+    assert "0.9" in found.text
+    assert "0.9" not in found.held
+    assert "0.41" in found.held
+    assert "0.9" in found.predicted
 
 
 def test_what_a_question_names_comes_first_and_then_what_is_relevant():
@@ -142,7 +186,7 @@ def test_nothing_of_a_closed_candidate_goes_elsewhere_not_even_in_the_records_of
     found = ask(knowledge=known, to=Destination.REMOTE_MODEL, record=campaign(remote=True))
     told = " ".join([p.text for p in (*found.facts, *found.passages)])
     assert "CCO" not in told
-    assert "finished" in found.records["campaign"]
+    assert "finished" in found.records["campaign"].text
     assert [p.id for p in found.passages] == ["K-open"]
     assert {"E001", "H001", "H002", "decide/0", "K-closed"}.isdisjoint(found.records), "nor can it be cited"
     assert "E002" in found.records

@@ -10,7 +10,7 @@ from novum.agents.scientist.desk import SHRINK, room_of
 from novum.agents.scientist.prompts import load_prompt
 from novum.agents.scientist.quoting import as_data, passage_line
 from novum.agents.scientist.telling import goal_line
-from novum.core.deliberation import Passage, Turn
+from novum.core.deliberation import Fact, Turn
 from novum.core.goals import Goal
 from novum.core.prose import Analysis, Sentence, check_sentence
 from novum.core.text import clean_text
@@ -42,7 +42,7 @@ def analysis_schema(citable: Collection[str]) -> dict[str, Any]:
 
 
 def analyse(
-    voice: Voice, card: Card, goal: Goal, facts: Sequence[Passage], *, names: Sequence[str] = ()
+    voice: Voice, card: Card, goal: Goal, facts: Sequence[Fact], *, names: Sequence[str] = ()
 ) -> Analysis:
     """Return what the model says, each sentence with what code finds wrong with it.
 
@@ -71,10 +71,10 @@ def analyse(
             n=str(SENTENCES),
             form=json.dumps({"sentences": [{"text": "…", "cites": ["E001"]}]}, ensure_ascii=False),
         )
-        shown = {p.id: p.text for p in facts[: len(window.lines["records"])]}
+        shown = {fact.id: fact for fact in facts[: len(window.lines["records"])]}
         schema = analysis_schema(shown)
 
-        def check(entries: list[Any], shown: Mapping[str, str] = shown) -> str:
+        def check(entries: list[Any], shown: Mapping[str, Fact] = shown) -> str:
             sentences[:] = read_sentences(entries, shown, names)
             return "" if sentences else "there is no sentence in it"
 
@@ -91,9 +91,11 @@ def analyse(
 
 
 def read_sentences(
-    entries: Sequence[Any], records: Mapping[str, str], names: Sequence[str]
+    entries: Sequence[Any], records: Mapping[str, Fact], names: Sequence[str]
 ) -> tuple[Sentence, ...]:
     """Return the sentences that can be read, each checked; what is no sentence is left out."""
+    held = {name: fact.held for name, fact in records.items()}
+    predicted = {name: fact.predicted for name, fact in records.items()}
     found = []
     for entry in entries[:SENTENCES]:
         text = entry.get("text") if isinstance(entry, Mapping) else None
@@ -102,5 +104,7 @@ def read_sentences(
         cites = entry.get("cites")
         listed = [c.strip() for c in cites if isinstance(c, str)] if isinstance(cites, list) else []
         words = " ".join(clean_text(text, limit=LONGEST).split())
-        found.append(check_sentence(words, listed[:MOST_CITES], records=records, names=names))
+        found.append(
+            check_sentence(words, listed[:MOST_CITES], records=held, predicted=predicted, names=names)
+        )
     return tuple(found)

@@ -13,7 +13,7 @@ from novum.agents.scientist.prompts import load_prompt
 from novum.agents.scientist.quoting import as_data, passage_line, quoted
 from novum.agents.scientist.telling import goal_line
 from novum.core.access import strictest
-from novum.core.deliberation import Passage, Turn
+from novum.core.deliberation import Fact, Passage, Turn
 from novum.core.goals import Goal
 from novum.core.knowledge import Access
 from novum.core.prose import Analysis, Sentence
@@ -32,14 +32,14 @@ class Inquiry:
 
     question: str
     goal: Goal
-    facts: tuple[Passage, ...]
+    facts: tuple[Fact, ...]
     """Records of the campaign, the most relevant first."""
     passages: tuple[Passage, ...] = ()
     """What the knowledge base says, the most relevant first."""
     earlier: tuple[tuple[str, str], ...] = ()
     """Earlier questions with their answers, the latest last."""
-    records: Mapping[str, str] = field(default_factory=dict)
-    """Id → text of everything that may be cited, shown or not."""
+    records: Mapping[str, Fact] = field(default_factory=dict)
+    """Id → everything that may be cited, shown or not."""
     names: tuple[str, ...] = ()
     """Labels of candidates, whose digits are not numbers."""
 
@@ -67,15 +67,15 @@ def answer(voice: Voice, card: Card, inquiry: Inquiry) -> Analysis:
     def check(entries: list[Any]) -> str:
         nonlocal told
         found = read_sentences(entries, inquiry.records, inquiry.names)
-        if found and (not best or n_marks(found) < n_marks(best)):
+        if found and (not best or n_faults(found) < n_faults(best)):
             best[:] = found
         if not found:
             return "there is no sentence in it"
-        wrong = [s for s in found if s.marks]
+        wrong = [s for s in found if s.faults]
         if not wrong or told:
             return ""
         told = True
-        return "; ".join(f"{quoted(s.text, limit=120)}: {', '.join(s.marks)}" for s in wrong)
+        return "; ".join(f"{quoted(s.text, limit=120)}: {', '.join(s.faults)}" for s in wrong)
 
     share = 1.0
     while True:
@@ -104,9 +104,9 @@ def answer(voice: Voice, card: Card, inquiry: Inquiry) -> Analysis:
         return Analysis(turn=Turn.ANSWERED, sentences=tuple(best), prompts=hashes)
 
 
-def n_marks(sentences: Sequence[Sentence]) -> int:
+def n_faults(sentences: Sequence[Sentence]) -> int:
     """Return how much is wrong with an answer."""
-    return sum(len(sentence.marks) for sentence in sentences)
+    return sum(len(sentence.faults) for sentence in sentences)
 
 
 def _window(inquiry: Inquiry, tokens: int) -> Window:

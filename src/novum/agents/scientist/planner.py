@@ -21,7 +21,7 @@ from novum.agents.scientist.quoting import as_data
 from novum.agents.scientist.telling import probe_lines
 from novum.agents.scientist.tournament import enter, hold
 from novum.core.calls import ToolResult
-from novum.core.deliberation import Contender, Deliberation, Passage, Rejected, Standing, Turn
+from novum.core.deliberation import Contender, Deliberation, Fact, Rejected, Standing, Turn
 from novum.core.goals import Goal
 from novum.core.prose import Analysis
 
@@ -138,7 +138,7 @@ class ScientistPlanner:
     def analyse(
         self,
         goal: Goal,
-        facts: Sequence[Passage],
+        facts: Sequence[Fact],
         *,
         names: Sequence[str] = (),
         deliberations: Mapping[int, Deliberation] | None = None,

@@ -98,14 +98,8 @@ def mask_of(
         return found
     if not name:
         return None
-    if not cut:
-        return read_mask(_place(files, name), shape=image.shape)
-    whole = read_mask(_place(files, name))
-    (y, x), (rows, columns) = image.origin, image.shape
-    found = whole[y : y + rows, x : x + columns]
-    if found.shape != image.shape:
-        raise ToolFailedError(f"the mask {name} has {whole.shape}, and does not cover the region")
-    return found
+    region = (*image.origin, *image.shape) if cut else None
+    return read_mask(_place(files, name), shape=image.shape, region=region)
 
 
 def _place(files: Mapping[str, str], name: str) -> Path:

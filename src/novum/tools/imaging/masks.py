@@ -9,6 +9,7 @@ from novum.core.errors import ToolFailedError
 from novum.sandbox.files.arrays import LabelledArray, save_arrays
 from novum.tools.imaging.images import MOST_PIXELS
 from novum.tools.imaging.reading import read_image
+from novum.tools.imaging.tiff import Region
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 LARGEST_JSON: Final = 64_000_000
 
 
-def read_mask(path: Path, *, shape: tuple[int, int] | None = None) -> "NDArray[np.int32]":
+def read_mask(
+    path: Path, *, shape: tuple[int, int] | None = None, region: Region | None = None
+) -> "NDArray[np.int32]":
     """Return the label of each pixel, 0 where there is no object, shape (h, w).
 
     A label image is a PNG, TIFF or npz of whole numbers; one of two values is a mask, whose connected parts
@@ -27,11 +30,13 @@ def read_mask(path: Path, *, shape: tuple[int, int] | None = None) -> "NDArray[n
     Args:
         path: the file.
         shape: of the image that it belongs to.
+        region: first row, first column, rows and columns, where only they are wanted.
 
     Raises:
-        ToolFailedError: it cannot be read, is no mask, or has another size than the image.
+        ToolFailedError: it cannot be read, is no mask, does not cover the region, or has another size than
+            the image.
     """
-    labels = _read_coco(path) if path.suffix == ".json" else _read_label_image(path)
+    labels = _read_coco(path, region) if path.suffix == ".json" else _read_label_image(path, region)
     if shape is not None and labels.shape != shape:
         raise ToolFailedError(
             f"the mask {path.name} has {labels.shape[0]} × {labels.shape[1]} pixels, "
@@ -161,7 +166,7 @@ def _uncompressed(text: str) -> list[int]:
     return counts
 
 
-def _read_coco(path: Path) -> "NDArray[np.int32]":
+def _read_coco(path: Path, region: Region | None) -> "NDArray[np.int32]":
     try:
         if path.stat().st_size > LARGEST_JSON:
             raise ToolFailedError(f"{path.name} is larger than {LARGEST_JSON / 1e6:.0f} MB")
@@ -173,14 +178,21 @@ def _read_coco(path: Path) -> "NDArray[np.int32]":
     found = [item for item in parts if isinstance(item, dict)]
     if not found or len(found) < len(parts):
         raise ToolFailedError(f"{path.name} holds no annotations with run lengths")
-    return from_coco(found)
+    labels = from_coco(found)
+    if region is None:
+        return labels
+    y, x, rows, columns = region
+    cut = labels[y : y + rows, x : x + columns]
+    if cut.shape != (rows, columns):
+        raise ToolFailedError(f"the mask {path.name} of {labels.shape} does not cover the region")
+    return cut
 
 
-def _read_label_image(path: Path) -> "NDArray[np.int32]":
+def _read_label_image(path: Path, region: Region | None) -> "NDArray[np.int32]":
     import numpy as np
     from scipy.ndimage import label
 
-    found = read_image(path).plane()
+    found = read_image(path, region=region).plane()
     if found.values.ndim != 2:
         raise ToolFailedError(f"{path.name} has colours; a mask has one number for each pixel")
     values = found.values

@@ -107,3 +107,20 @@ def test_the_table_has_every_object(tmp_path, monkeypatch):
 def test_a_measurement_needs_a_mask():
     with pytest.raises(ToolFailedError, match="there is no mask"):
         measure(pixels=[[1.0, 2.0]])
+
+
+def test_a_region_of_a_large_image_is_measured_with_that_region_of_its_mask(tmp_path, monkeypatch):
+    tifffile = pytest.importorskip("tifffile")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    shape = (8000, 8000)
+    for name in ("large.tif", "mask.tif"):
+        plane = tifffile.memmap(tmp_path / "in" / name, shape=shape, dtype=np.uint8)
+        plane[5000:5004, 6000:6010] = 3
+        plane.flush()
+        del plane
+    files = {"large.tif": "0" * 64, "mask.tif": "1" * 64}
+    with pytest.raises(ToolFailedError, match="64 megapixels"):
+        measure(files, image="large.tif", mask="mask.tif")
+    found = measure(files, image="large.tif", mask="mask.tif", region=[4990, 5990, 50, 60], pixel_size=1.0)
+    assert (found.n_objects, found.mean_area, found.mean_intensity) == (1, 40, 3)

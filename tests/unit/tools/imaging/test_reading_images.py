@@ -206,6 +206,10 @@ LABELS[1:4, 2:6], LABELS[5:, 0], LABELS[8, 6] = 1, 2, 3
 def test_masks_come_back_as_they_were_written(tmp_path, name):
     write_mask(tmp_path / name, LABELS)
     np.testing.assert_array_equal(read_mask(tmp_path / name, shape=(9, 7)), LABELS)
+    part = read_mask(tmp_path / name, region=(2, 1, 6, 3))
+    np.testing.assert_array_equal(part, LABELS[2:8, 1:4])
+    with pytest.raises(ToolFailedError, match="region"):
+        read_mask(tmp_path / name, region=(5, 5, 9, 9))
     with pytest.raises(ToolFailedError, match="9 × 7 pixels, the image 7 × 9"):
         read_mask(tmp_path / name, shape=(7, 9))
 

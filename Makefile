@@ -45,6 +45,7 @@ bench: $(TESTING) ## run the benchmarks
 	$(BIN)/python benchmarks/gateway.py
 	$(BIN)/python benchmarks/discovery_smoke.py
 	$(BIN)/python benchmarks/materials.py
+	$(BIN)/python benchmarks/imaging.py --quick
 	$(BIN)/python benchmarks/memory.py --only pool --only parameters
 
 clean: ## remove what was built, but no workspace

@@ -129,9 +129,9 @@ def by_otsu_watershed(image: Image, factor: float, sigma: float, distance: int) 
 
 
 PEERS: dict[str, tuple[Callable[..., Labels], tuple[tuple[Any, ...], ...]]] = {
-    "SLIC": (by_slic, ((100, 200, 400, 800), (0.05, 0.2, 1.0))),
-    "Felzenszwalb": (by_felzenszwalb, ((20, 50, 100, 200), (0.5, 0.8), (10, 30))),
-    "watershed of the gradient": (by_watershed, ((1.0, 2.0, 3.0), (3, 6, 10))),
+    "SLIC": (by_slic, ((200, 400, 800, 1600), (0.05, 0.2, 1.0))),
+    "Felzenszwalb": (by_felzenszwalb, ((50, 100, 200, 400), (0.5, 0.8), (10, 30, 60))),
+    "watershed of the gradient": (by_watershed, ((1.0, 2.0, 3.0), (2, 3, 6))),
     "Otsu and watershed": (by_otsu_watershed, ((0.7, 0.85, 1.0), (1.0, 2.0), (5, 8))),
 }
 

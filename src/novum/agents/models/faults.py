@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
+from novum.agents.models.discretion import Discretion
 from novum.agents.models.wire import Seen
 from novum.core.errors import ContextOverflowError, ModelFault, ModelReplyError, ModelUnavailableError
 from novum.core.text import clean_text
@@ -54,18 +55,19 @@ def is_refusal(text: str) -> bool:
 
 
 def fault_of(
-    seen: Seen, *, error: BaseException | None, secret: str
+    seen: Seen, *, error: BaseException | None, discretion: Discretion
 ) -> ModelReplyError | ModelUnavailableError:
     """Return the error that stands for what was seen.
 
     Args:
         seen: what came over the line.
         error: what the library made of it, where it raised.
-        secret: what must not be in any text.
+        discretion: takes out what must not be in any text.
     """
 
     def told(text: str) -> str:
-        text = text.replace(secret, "[key]") if secret else text
+        # The cut comes last: what is left of a key that was cut could not be told from other words.
+        text = discretion.hide_in_error(clean_text(discretion.hide_in_error(text)))
         return clean_text(text, limit=400).strip() or "no reason given"
 
     if seen.failure is not None and (seen.status is None or seen.status < 400):
@@ -86,8 +88,8 @@ def _of_stream(seen: Seen, told: Callable[[str], str]) -> ModelReplyError | Mode
     reported = _ERROR.findall(seen.tail)
     if reported:
         return _of_status(500, told(message_of(reported[-1].decode("utf-8", "replace"))), retry_after_s=None)
-    if seen.ended or (seen.n_bytes and b"data:" not in seen.tail):
-        begin = told(seen.tail[:80].decode("utf-8", "replace"))
+    if seen.ended or (seen.n_bytes and not seen.streamed):
+        begin = told(seen.tail.decode("utf-8", "replace"))[:80]
         return ModelReplyError(f"the server's answer is none of a model: {begin}", kind="malformed")
     return ModelUnavailableError("the reply ended in its middle", kind="dropped")
 
@@ -143,7 +145,7 @@ def message_of(body: str) -> str:
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
-        return body[:400]
+        return body
     for _ in range(3):
         if isinstance(value, dict):
             value = value.get("error") or value.get("message") or value.get("detail") or str(value)

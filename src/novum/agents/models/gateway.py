@@ -5,7 +5,9 @@ What it promises, whatever the server does:
 - It answers or raises one of the errors of `Model.complete` before the deadline is over: the total one, and
   one for the silence between two bytes. Looking up a name is not under it, nor loading the library once.
 - Nothing goes to a remote model that may not (`core.access`). That is checked first, each time.
-- The key is in no error, log or record. It goes into a request on its way out; the library never holds it.
+- The key is in no error, log or record, and no piece of it, even if the server repeats it. It goes into a
+  request on its way out; the library never holds it.
+- What is longer than what was asked for is not heard to its end, and counts as cut.
 - A reply that ended too early is an error, and no short reply.
 - A loop is cut while it is being written (`repetition`).
 - What fails for a moment is tried again, with the waits that the server asks for, while the deadline lasts.
@@ -20,11 +22,13 @@ from pydantic import SecretStr
 
 from novum.agents.models.again import TRIES, asking_again
 from novum.agents.models.base import Card, OnWord
+from novum.agents.models.discretion import Discretion
 from novum.agents.models.faults import fault_of
 from novum.agents.models.hearing import Words
 from novum.agents.models.library import load_litellm
 from novum.agents.models.payload import messages_of, parameters_of
 from novum.agents.models.profiles import get_profile
+from novum.agents.models.reading import MAX_CHARACTERS
 from novum.agents.models.replying import reply_of
 from novum.agents.models.wire import Wire
 from novum.core.access import Destination, check_release
@@ -35,6 +39,10 @@ from novum.core.model_entry import ModelEntry
 
 IDLE_S = 120.0
 """Seconds without a byte after which a server is given up; reading a long prompt takes its time."""
+LEAST_CHARACTERS = 65_536
+"""So long a reply is heard to its end, however few tokens were asked for."""
+CHARACTERS_PER_TOKEN = 16
+"""More than the tokens of any language have on average; a reply longer than that passed over its limit."""
 _NO_KEY = "none"
 
 
@@ -80,6 +88,7 @@ class Gateway:
         self._allow = frozenset(allow)
         check_release((), to=self.destination, allow=self._allow)
         self._key = key
+        self._discretion = Discretion(key)
         self._idle_s = idle_s
         self._tries = tries
         self._on_word = on_word
@@ -98,8 +107,7 @@ class Gateway:
             allow=self._allow,
         )
         self._check_senses(request)
-        load_litellm()
-        self._openai()
+        self._load()
         begin = time.monotonic()
         end = begin + request.deadline_s
         for attempt in asking_again(end=end, tries=self._tries, sleep=self._sleep):
@@ -107,6 +115,17 @@ class Gateway:
                 tries = attempt.retry_state.attempt_number
                 reply = self._once(request, end=end, tries=tries)
         return reply.model_copy(update={"seconds": time.monotonic() - begin, "tries": tries})
+
+    def _load(self) -> None:
+        try:
+            load_litellm()
+            self._openai()
+        # What goes wrong in a library while it is loaded can be anything.
+        except Exception as error:
+            raise ModelUnavailableError(
+                f"the library that speaks to model servers cannot be loaded ({type(error).__name__})",
+                kind="failed",
+            ) from error
 
     def with_card(self, card: Card) -> "Gateway":
         """Return a gateway to the same server that knows it better."""
@@ -173,8 +192,7 @@ class Gateway:
         if self._streams:
             told |= {"stream": True, "stream_options": {"include_usage": True}}
         litellm = load_litellm()
-        words = Words(self._on_word)
-        secret = self._key.get_secret_value() if self._key else ""
+        words = Words(self._on_word, most=_longest(request), discretion=self._discretion)
         begin = time.monotonic()
         with self._wire.watch(end=end, idle_s=self._idle_s) as seen:
             failure: BaseException | None = None
@@ -199,15 +217,23 @@ class Gateway:
                     f"the reply was not finished after {request.deadline_s:g} s", kind="timeout"
                 )
             # What does not come in pieces although it was to is nothing that the library heard.
-            deaf = "stream" in told and seen.n_bytes > 0 and b"data:" not in seen.tail
-            whole = (seen.ended and not deaf) or words.loop.unit
+            deaf = "stream" in told and seen.n_bytes > 0 and not seen.streamed
+            whole = (seen.ended and not deaf) or words.loop.unit or words.full
             deaf = deaf and seen.ended and failure is None
             if not deaf and (failure is not None or seen.failure is not None or not whole):
                 if isinstance(failure, ModelReplyError):
                     raise failure
-                raise fault_of(seen, error=failure, secret=secret) from None
+                raise fault_of(seen, error=failure, discretion=self._discretion) from None
             if not deaf:
-                return reply_of(request, words, seen, entry=self.entry, profile=self.profile, begin=begin)
+                return reply_of(
+                    request,
+                    words,
+                    seen,
+                    entry=self.entry,
+                    profile=self.profile,
+                    discretion=self._discretion,
+                    begin=begin,
+                )
         self._streams = False
         return self._ask(request, end=end, plain=plain)
 
@@ -222,6 +248,13 @@ class Gateway:
                 http_client=httpx.Client(transport=self._wire, trust_env=False),
             )
         return self._client
+
+
+def _longest(request: Request) -> int:
+    """Return the characters after which a reply has passed every limit that it was given."""
+    if request.max_tokens is None:
+        return MAX_CHARACTERS
+    return max(LEAST_CHARACTERS, CHARACTERS_PER_TOKEN * request.max_tokens)
 
 
 class _Kept(httpx.BaseTransport):

@@ -3,6 +3,7 @@
 from typing import Any
 
 from novum.agents.models.dialects import parse_tool_calls, split_thinking
+from novum.agents.models.discretion import Discretion
 from novum.agents.models.faults import is_refusal
 from novum.agents.models.hearing import Words
 from novum.agents.models.profiles import Profile
@@ -15,7 +16,14 @@ from novum.core.model_entry import ModelEntry
 
 
 def reply_of(
-    request: Request, words: Words, seen: Seen, *, entry: ModelEntry, profile: Profile, begin: float
+    request: Request,
+    words: Words,
+    seen: Seen,
+    *,
+    entry: ModelEntry,
+    profile: Profile,
+    discretion: Discretion,
+    begin: float,
 ) -> Reply:
     """Return what was heard as a reply.
 
@@ -25,6 +33,7 @@ def reply_of(
         seen: what came over the line.
         entry: names the model and its prices.
         profile: how the model writes.
+        discretion: takes out what must not be in any text.
         begin: when it was asked, on the clock `time.monotonic`.
 
     Raises:
@@ -46,6 +55,9 @@ def reply_of(
         # A model that reads molecules between tags writes them so, too.
         text = untag_spans(text)
         calls = tuple(c.model_copy(update={"arguments": untag_values(c.arguments)}) for c in calls)
+    # After everything else was taken out: what stood between two halves of a key is gone then.
+    text, reasoning = discretion.hide(text), discretion.hide(reasoning)
+    calls = tuple(ToolUse.model_validate(discretion.hide_in(c.model_dump())) for c in calls)
     finish = _finish(words, seen, text, calls)
     if not text.strip() and not calls and finish is not Finish.REFUSAL:
         raise _nothing_said(finish, reasoning)
@@ -56,8 +68,8 @@ def reply_of(
         finish=finish,
         usage=_usage(words, seen, entry),
         mechanism=mechanism,
-        model=whole_text(seen.served_as or entry.model),
-        first_token_s=words.first_at - begin if words.first_at and b"data:" in seen.tail else None,
+        model=discretion.hide(whole_text(seen.served_as or entry.model)),
+        first_token_s=words.first_at - begin if words.first_at and seen.streamed else None,
     )
 
 

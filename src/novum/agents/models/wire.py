@@ -29,6 +29,7 @@ _SPAN = 512
 """Bytes of the end of one piece that are looked at again with the next."""
 _FINISH: Final = re.compile(rb'"finish_reason"\s*:\s*"|data:\s*\[DONE\]')
 _USAGE: Final = re.compile(rb'"usage"\s*:\s*\{')
+_STREAM: Final = re.compile(rb"^data:", re.MULTILINE)
 _REFUSAL: Final = re.compile(rb'"refusal"\s*:\s*"[^"]')
 _MODEL: Final = re.compile(rb'"model"\s*:\s*"([^"\\]{1,200})"')
 _PASSED = ("accept", "content-type", "content-length", "host", "connection", "transfer-encoding")
@@ -50,6 +51,8 @@ class Seen:
     """The server said how many tokens it was."""
     refused: bool = False
     """The server filled the field in which it tells of a refusal."""
+    streamed: bool = False
+    """It came in pieces."""
     served_as: str = ""
     n_bytes: int = 0
     tail: bytes = b""
@@ -59,13 +62,14 @@ class Seen:
     def begin(self) -> None:
         """Forget an earlier request of the same try."""
         self.status, self.retry_after, self.error, self.failure = None, "", "", None
-        self.ended = self.counted = self.refused = False
+        self.ended = self.counted = self.refused = self.streamed = False
         self.served_as, self.n_bytes, self.tail, self.stream = "", 0, b"", None
 
     def look(self, data: bytes) -> None:
         """Note what `data` tells of the reply."""
         self.ended = self.ended or bool(_FINISH.search(data))
         self.counted = self.counted or bool(_USAGE.search(data))
+        self.streamed = self.streamed or bool(_STREAM.search(data))
         self.refused = self.refused or bool(_REFUSAL.search(data))
         if not self.served_as and (found := _MODEL.search(data)):
             self.served_as = found[1].decode("utf-8", "replace")

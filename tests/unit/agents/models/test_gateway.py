@@ -3,7 +3,8 @@
 import json
 import logging
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from types import SimpleNamespace
 
 import pytest
 from fault_server import (
@@ -40,7 +41,10 @@ from novum.agents.models.base import (
     ToolUse,
 )
 from novum.agents.models.dialects import write_tool_calls
-from novum.agents.models.gateway import Gateway
+from novum.agents.models.discretion import Discretion
+from novum.agents.models.exchanges import RecordedModel
+from novum.agents.models.gateway import LEAST_CHARACTERS, Gateway
+from novum.agents.models.hearing import Words
 from novum.agents.models.library import load_litellm
 from novum.core.access import Destination
 from novum.core.digest import canonical_json
@@ -359,6 +363,40 @@ def test_a_reply_that_reached_its_limit_says_so():
         assert gateway.complete(hello()).finish is Finish.LENGTH
 
 
+def long_text(n: int) -> str:
+    return " ".join(map(str, range(n)))
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+@pytest.mark.parametrize("where", ["text", "reasoning", "arguments"])
+def test_a_reply_far_longer_than_asked_for_is_not_heard_to_its_end(where, streaming):
+    text = long_text(200_000)
+    scene = {
+        "text": say(text, piece=9000),
+        "reasoning": say("so", reasoning=text, piece=9000),
+        "arguments": say(tool_calls=[call(TOOL, f'{{"smiles": "{text}"}}')], piece=9000),
+    }[where]
+    kept = []
+    with asking(scene, card=Card(model="m", streaming=streaming)) as (_, gateway):
+        request = hello(max_tokens=100, tools=TOOLS, step="test")
+        with suppress(ModelReplyError):
+            RecordedModel(gateway, keep=kept.append).complete(request)
+    (exchange,) = kept
+    if exchange.reply is None:
+        assert (where, exchange.error_kind) == ("reasoning", "reply:cut")
+    else:
+        assert exchange.reply.finish is Finish.LENGTH
+        assert where != "text" or text.startswith(exchange.reply.text)
+    assert len(exchange.model_dump_json()) < LEAST_CHARACTERS + 4000
+
+
+def test_a_reply_within_its_limit_of_tokens_is_heard_to_its_end():
+    text = long_text(20_000)
+    with asking(then=say(text, piece=9000)) as (_, gateway):
+        assert gateway.complete(hello(max_tokens=len(text) // 4)).text == text
+        assert gateway.complete(hello()).text == text
+
+
 def test_endless_repetition_is_cut_while_it_is_written():
     with asking(repeat("the gap is large and ", before="Well, ")) as (_, gateway):
         reply = gateway.complete(hello())
@@ -620,6 +658,105 @@ def test_a_key_that_the_server_repeats_is_in_no_error(status, caplog):
     assert KEY not in "".join(chain)
     assert "[key]" in str(error)
     assert KEY not in caplog.text
+
+
+LONG_KEY = "sk-proj-ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789abcd"
+PIECES = {LONG_KEY[i : i + 8] for i in range(len(LONG_KEY) - 7)}
+
+
+def echo(status=200, before="", after="", kind="application/json"):
+    """Answer with a page that repeats the header of the request, as some proxies do."""
+    body = f"{before}Authorization: Bearer {LONG_KEY}{after}".encode()
+    return lambda _, stage: stage.send(status, body, {"Content-Type": kind})
+
+
+REPEATERS = {
+    **{
+        f"HTTP {n}": fail(n, f"the key {LONG_KEY} is wrong") for n in (302, 400, 401, 404, 408, 413, 429, 500)
+    },
+    **{f"cut after {n}": echo(500, "x" * (400 - n)) for n in (20, 35, 50, 60)},
+    **{f"JSON cut after {n}": fail(500, "x" * (400 - n) + LONG_KEY) for n in (9, 20, 47)},
+    "cut where the keeping ends": echo(500, "x" * 16_340, "y" * 100),
+    "overflow": fail(400, f"maximum context length is 4096 {'x' * 340} {LONG_KEY}"),
+    **{f"page {n}": echo(200, "<html>" + "x" * n) for n in (0, 10, 20, 30, 40, 50)},
+    "stream of a page": echo(200, "<html>", kind="text/event-stream"),
+    "page whose end is kept": echo(200, "x" * 5000, "y" * 4060),
+    "error in the stream": error_in_stream(f"bad {'x' * 370} {LONG_KEY}"),
+    "reply": say(f"your key is {LONG_KEY}, is it not", piece=5),
+    "part of the key": say(f"it ends in {LONG_KEY[-12:]}", piece=3),
+    "reasoning": say("fine", reasoning=f"the key is {LONG_KEY}"),
+    "reply in a loop": repeat(f"{LONG_KEY} "),
+    "tool call": say(tool_calls=[call(LONG_KEY, {LONG_KEY: [f"{LONG_KEY[:30]}"]}, id=LONG_KEY)]),
+    "escaped tool call": say(tool_calls=[call(TOOL, '{"a": "\\u0073' + LONG_KEY[1:] + '"}')]),
+    "broken tool call": say(tool_calls=[call(TOOL, f"{LONG_KEY} or so")]),
+    "halves": say(f"<|im_end|>{LONG_KEY[:7]}<tool_call>[]</tool_call>{LONG_KEY[7:]}"),
+    "refusal": say(f"I'm sorry, but I can't say {LONG_KEY}."),
+    "name of the model": lambda _, stage: stage.send(
+        200,
+        json.dumps(
+            {
+                "id": "1",
+                "object": "chat.completion",
+                "created": 1,
+                "model": LONG_KEY,
+                "choices": [
+                    {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "hi"}}
+                ],
+            }
+        ).encode(),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REPEATERS)
+@pytest.mark.parametrize("streaming", [True, False])
+def test_no_piece_of_a_key_is_in_an_error_a_record_a_reply_or_a_word(name, streaming, caplog):
+    kept, heard = [], []
+    with (
+        caplog.at_level(logging.INFO),
+        asking(
+            then=REPEATERS[name],
+            key=SecretStr(LONG_KEY),
+            card=Card(model="m", streaming=streaming),
+            tries=2,
+            on_word=heard.append,
+        ) as (server, gateway),
+    ):
+        told = []
+        try:
+            told.append(RecordedModel(gateway, keep=kept.append).complete(hello(tools=TOOLS, step="test")))
+        except (ModelReplyError, ModelUnavailableError) as error:
+            at = error
+            while at is not None:
+                told += [repr(at), str(at), repr(vars(at))]
+                at = at.__cause__ or (None if at.__suppress_context__ else at.__context__)
+    assert LONG_KEY in server.requests[0].headers["Authorization"]
+    seen = f"{told} {''.join(heard)} {caplog.text} {canonical_json(kept[0].model_dump(mode='json'))}"
+    assert not [piece for piece in PIECES if piece in seen]
+    assert f"{told}".strip("[]"), "something was told all the same"
+
+
+def test_words_that_only_look_like_a_key_arrive_all_the_same():
+    heard = []
+    with asking(
+        say("a task: sk-proj, ABCDEFG, sk", piece=1), key=SecretStr(LONG_KEY), on_word=heard.append
+    ) as (
+        _,
+        gateway,
+    ):
+        reply = gateway.complete(hello())
+    assert reply.text == "".join(heard) == "a task: sk-proj, ABCDEFG, sk"
+
+
+@pytest.mark.parametrize("split", range(1, 48, 5))
+def test_a_key_is_taken_out_of_words_however_they_are_cut(split):
+    heard = []
+    words = Words(heard.append, most=1000, discretion=Discretion(SecretStr(LONG_KEY)))
+    text = f"so: ABC{LONG_KEY}sk-pr!"
+    pieces = [SimpleNamespace(content=c, tool_calls=None) for c in (text[: 7 + split], text[7 + split :])]
+    choices = [SimpleNamespace(delta=piece, finish_reason=None) for piece in pieces]
+    words.hear([SimpleNamespace(choices=[choice]) for choice in choices], end=time.monotonic() + 60)
+    assert "".join(heard) == "so: ABC[key]sk-pr!"
 
 
 def test_a_key_is_not_in_the_representation_of_a_gateway():

@@ -25,6 +25,9 @@ from novum.core.quantity import DIMENSIONLESS
 from novum.tools.arguments import explain, to_unit
 from novum.tools.examples import Example, check_examples
 
+TOOL_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
+"""What a tool may be called: dotted lower case."""
+
 SEED = "seed"
 """The parameter that receives the seed of the call; it is not an argument that a planner chooses."""
 
@@ -235,7 +238,7 @@ def tool(
     """
 
     def decorate(function: Callable[P, R]) -> Tool[P, R]:
-        if not re.fullmatch(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*", name):
+        if not TOOL_NAME.fullmatch(name):
             raise ToolDefinitionError(f"tool name {name!r} must be dotted lower case, as 'chemistry.xtb'")
         doc = _parse_docstring(inspect.getdoc(function) or "", tool_name=name)
         hints = typing.get_type_hints(function, include_extras=True)

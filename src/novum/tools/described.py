@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -14,8 +15,9 @@ from novum.core.quantity import canonical_unit
 from novum.core.text import clean_text
 from novum.sandbox.base import Profile
 from novum.tools.arguments import explain, to_unit
-from novum.tools.base import installed_version
+from novum.tools.base import TOOL_NAME, installed_version
 from novum.tools.examples import Example
+from novum.tools.schema_references import TooManyReferencesError, bounded_validator, references_fault
 
 LONGEST_NAME: Final = 64
 MOST_PROPERTIES: Final = 128
@@ -23,7 +25,18 @@ MOST_SCHEMA_BYTES: Final = 100_000
 DEEPEST_SCHEMA: Final = 16
 
 _TEXTS: Final = 4000
-_DROPPED: Final = frozenset({"pattern", "patternProperties", "propertyNames", "format", "$id", "$schema"})
+_DROPPED: Final = frozenset(
+    {
+        "pattern",
+        "patternProperties",
+        "propertyNames",
+        "format",
+        "unevaluatedItems",
+        "unevaluatedProperties",
+        "$id",
+        "$schema",
+    }
+)
 """Keywords that a stranger's schema could keep us busy with; the tool itself still holds to them."""
 
 
@@ -135,26 +148,40 @@ class DescribedTool:
         return given
 
 
-def _as_number(value: Any, schema: Mapping[str, Any]) -> Any:
+def types_of(schema: Mapping[str, Any]) -> frozenset[str]:
+    """Return the types that a schema names, as one, as several, or as alternatives.
+
+    Example:
+        >>> sorted(types_of({"type": ["integer", "null"]}))
+        ['integer', 'null']
+    """
+    options = schema.get("anyOf")
+    found: set[str] = set()
+    for one in (schema, *(options if isinstance(options, list) else ())):
+        named = one.get("type") if isinstance(one, dict) else None
+        found |= {kind for kind in (named if isinstance(named, list) else [named]) if isinstance(kind, str)}
+    return frozenset(found)
+
+
+def _as_number(value: Any, schema: Any) -> Any:
     """Return 5 as 5.0 where any number may stand, so that equal requests are equal."""
-    kind = schema.get("type")
+    if not isinstance(schema, dict):  # True and False are schemas too, and say nothing of numbers
+        return value
     if isinstance(value, list):
-        return [_as_number(item, schema.get("items") or {}) for item in value]
+        return [_as_number(item, schema.get("items")) for item in value]
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
-    options = {kind} | {one.get("type") for one in schema.get("anyOf", ()) if isinstance(one, dict)}
+    options = types_of(schema)
     if "integer" in options:
         return int(value) if math.isfinite(value) and value == int(value) else value
     return float(value) if "number" in options and abs(value) < 2**53 else value
 
 
-def _problems(given: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
-    from jsonschema import Draft202012Validator
-    from referencing import Registry
+def _problems(given: Mapping[str, Any], schema: dict[str, Any]) -> list[str]:
     from referencing.exceptions import Unresolvable
 
     known = list(schema.get("properties", {}))
-    validator = Draft202012Validator(schema, registry=Registry())  # and nothing is fetched
+    validator = bounded_validator(schema)
     found = []
     try:
         for error in validator.iter_errors(given):
@@ -168,7 +195,7 @@ def _problems(given: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
             else:
                 said = f"{error.validator} is {error.validator_value!r}"
                 found.append(explain(clean_text(said, limit=200), place, given=error.instance, known=known))
-    except (RecursionError, ArithmeticError, Unresolvable) as error:
+    except (RecursionError, ArithmeticError, Unresolvable, TooManyReferencesError) as error:
         raise ToolArgumentError(f"the tool's schema leads nowhere: {type(error).__name__}") from error
     return list(dict.fromkeys(found))
 
@@ -184,7 +211,11 @@ def checked_schema(schema: Any, *, what: str) -> dict[str, Any]:
 
     if not isinstance(schema, dict) or schema.get("type", "object") != "object":
         raise DescriptionError(f"{what} is not the JSON schema of an object")
-    if len(json.dumps(schema)) > MOST_SCHEMA_BYTES:
+    try:
+        size = len(json.dumps(schema))
+    except (RecursionError, TypeError, ValueError) as error:
+        raise DescriptionError(f"{what} is no JSON, or nested too deep") from error
+    if size > MOST_SCHEMA_BYTES:
         raise DescriptionError(f"{what} is larger than {MOST_SCHEMA_BYTES} bytes")
     kept: dict[str, Any] = _kept(schema, what=what, depth=0)
     kept.setdefault("type", "object")
@@ -193,8 +224,13 @@ def checked_schema(schema: Any, *, what: str) -> dict[str, Any]:
         Draft202012Validator.check_schema(kept)
     except SchemaError as error:
         raise DescriptionError(f"{what} is no JSON schema: {clean_text(error.message, limit=300)}") from error
+    except (ArithmeticError, AttributeError, TypeError, ValueError, RecursionError) as error:
+        raise DescriptionError(f"{what} is no JSON schema: {type(error).__name__}") from error
     if any(not isinstance(one, dict) for one in kept["properties"].values()):
         raise DescriptionError(f"{what}: each argument needs a schema of its own")
+    fault = references_fault(kept)
+    if fault:
+        raise DescriptionError(clean_text(f"{what} {fault}", limit=300))
     return kept
 
 
@@ -205,13 +241,21 @@ def _kept(part: Any, *, what: str, depth: int) -> Any:
         return clean_text(part, limit=_TEXTS)
     if isinstance(part, list):
         return [_kept(item, what=what, depth=depth + 1) for item in part]
+    if isinstance(part, int) and not isinstance(part, bool) and abs(part) > sys.float_info.max:
+        raise DescriptionError(f"{what} holds a number that is larger than any that a tool can take")
     if not isinstance(part, dict):
         return part
+    if not all(isinstance(key, str) and key.isprintable() for key in part):
+        raise DescriptionError(f"{what} holds a name with characters that cannot be shown")
     for key in ("$ref", "$dynamicRef"):
         target = part.get(key)
         if isinstance(target, str) and not target.startswith("#"):
             raise DescriptionError(f"{what} refers to {clean_text(target, limit=100)!r}, outside of itself")
     # below "properties" the keys are names of arguments, which may be called like a keyword
+    for key in ("properties", "$defs"):
+        named = part.get(key)
+        if isinstance(named, dict) and not all(isinstance(n, str) and n.isprintable() for n in named):
+            raise DescriptionError(f"{what} holds a name with characters that cannot be shown")
     return {
         key: {name: _kept(one, what=what, depth=depth + 2) for name, one in value.items()}
         if key in ("properties", "$defs") and isinstance(value, dict)
@@ -232,6 +276,8 @@ def checked_spec(spec: ToolSpec) -> ToolSpec:
 
     if not 0 < len(spec.name) <= LONGEST_NAME:
         raise DescriptionError(f"the name {spec.name[:100]!r} has more than {LONGEST_NAME} characters")
+    if not TOOL_NAME.fullmatch(spec.name):  # it is shown, typed, and looked up as it is
+        raise DescriptionError(f"the name {spec.name!a} is not dotted lower case, as 'chemistry.xtb'")
     if len(spec.properties) > MOST_PROPERTIES:
         raise DescriptionError(f"{spec.name} promises more than {MOST_PROPERTIES} properties")
     for promised in spec.properties:
@@ -245,7 +291,9 @@ def checked_spec(spec: ToolSpec) -> ToolSpec:
     parameters = checked_schema(spec.parameters, what=f"the schema of {spec.name}'s arguments")
     for argument in parameters["properties"].values():
         if "x-unit" in argument:
-            canonical_unit(str(argument["x-unit"]))
+            if not isinstance(argument["x-unit"], str):
+                raise DescriptionError(f"{spec.name}: the unit {argument['x-unit']!r:.100} is no text")
+            canonical_unit(argument["x-unit"])
     return spec.model_copy(
         update={
             "description": clean_text(spec.description, limit=_TEXTS),

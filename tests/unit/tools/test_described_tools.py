@@ -84,17 +84,82 @@ def test_a_schema_cannot_send_us_elsewhere_or_keep_us_busy():
         checked_schema({"properties": {"x": True}}, what="it")
 
 
-def test_a_schema_that_refers_to_itself_without_end_is_an_error_in_words():
+def test_a_schema_that_refers_to_itself_without_end_is_refused_in_words():
     loop = {"properties": {"x": {"$ref": "#/$defs/a"}}, "$defs": {"a": {"$ref": "#/$defs/a"}}}
-    found = DescribedTool(
-        spec(parameters=checked_schema(loop, what="it")),
-        origin="here",
-        kind="file",
-        code="0",
-        launch=lambda *_: None,
+    with pytest.raises(DescriptionError, match="refers to itself without end"):
+        checked_schema(loop, what="it")
+    with pytest.raises(DescriptionError, match="which is not there"):
+        checked_schema({"properties": {"x": {"$ref": "#/$defs/a"}}}, what="it")
+
+
+def described(schema) -> DescribedTool:
+    return DescribedTool(
+        checked_spec(spec(parameters=schema)), origin="here", kind="file", code="0", launch=lambda *_: None
     )
+
+
+def test_a_schema_whose_references_double_at_each_step_is_refused():
+    chain = {f"a{i}": {"allOf": [{"$ref": f"#/$defs/a{i + 1}"}] * 2} for i in range(20)}
+    doubled = {"properties": {"x": {"$ref": "#/$defs/a0"}}, "$defs": {**chain, "a20": {}}}
+    with pytest.raises(DescriptionError, match="stands for more than"):
+        checked_schema(doubled, what="it")
+    long = {f"a{i}": {"$ref": f"#/$defs/a{i + 1}"} for i in range(200)}
+    with pytest.raises(DescriptionError, match="deeper than"):
+        checked_schema(
+            {"properties": {"x": {"$ref": "#/$defs/a0"}}, "$defs": {**long, "a200": {}}}, what="it"
+        )
+
+
+def test_a_schema_of_a_tree_is_taken_and_one_that_doubles_with_the_data_is_given_up():
+    def tree(n):
+        again = [{"items": {"$ref": "#/$defs/tree"}}] * n
+        return described(
+            {
+                "properties": {"x": {"$ref": "#/$defs/tree"}},
+                "$defs": {"tree": {"type": "array", "allOf": again}},
+            }
+        )
+
+    deep = []
+    for _ in range(30):
+        deep = [deep]
+    assert tree(1).normalise({"x": deep}) == {"x": deep}
     with pytest.raises(ToolArgumentError, match="leads nowhere"):
-        found.normalise({"x": 1})
+        tree(2).normalise({"x": deep})
+
+
+def test_a_schema_of_any_shape_is_taken_or_refused_in_words():
+    taken = described(
+        {
+            "properties": {
+                "n": {"type": ["integer", "null"]},
+                "list": {"type": "array", "items": True},
+                "default": {"type": ["number", "null"], "default": None},
+            }
+        }
+    )
+    assert taken.normalise({"n": 5.0, "list": [5]}) == {"n": 5, "list": [5], "default": None}
+    too_deep = {"type": "object"}
+    for _ in range(100_000):
+        too_deep = {"x": too_deep}
+    for parameters, said in (
+        ({"properties": {"n": {"type": "number", "minimum": 10**400}}}, "larger than any"),
+        ({"properties": {"n\x1b[2J": {"type": "number"}}}, "cannot be shown"),
+        ({"properties": {"n": {"type": "object", "x": {"a\nb": 1}}}}, "cannot be shown"),
+        ({"properties": {"n": {"x-unit": 5}}}, "is no text"),
+        ({"$defs": [1]}, "no JSON schema"),
+        ({"properties": {"n": {"anyOf": 5}}}, "no JSON schema"),
+        ({"x": too_deep}, "nested too deep"),
+    ):
+        with pytest.raises(DescriptionError, match=said):
+            described(parameters)
+
+
+@pytest.mark.parametrize("name", ["bad.\x1b[2Jx", "bad.x\nfake.tool", "Bad.x", "bad..x", "bad.ж"])
+def test_a_name_that_is_not_dotted_lower_case_is_refused_and_shown_harmless(name):
+    with pytest.raises(DescriptionError, match="dotted lower case") as raised:
+        checked_spec(spec(name=name))
+    assert str(raised.value).isprintable()
 
 
 def test_texts_of_strangers_show_and_do_not_act():

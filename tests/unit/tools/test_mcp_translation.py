@@ -102,3 +102,11 @@ def test_one_tool_that_cannot_be_used_stops_no_other():
 def test_a_server_needs_a_plain_name(name):
     with pytest.raises(ValueError, match="name"):
         Server(name=name)
+
+
+def test_a_number_that_may_be_absent_is_a_number_and_a_bound_beyond_all_numbers_is_refused():
+    (found,) = properties_of({"properties": {"y": {"type": ["number", "null"], "minimum": 0}}})
+    assert (found.name, found.low) == ("y", 0.0)
+    with pytest.raises(DescriptionError, match="larger than any"):
+        properties_of({"properties": {"y": {"type": "number", "minimum": 10**400}}})
+    assert properties_of({"properties": {"y": {"type": "number", "anyOf": 5}}})[0].name == "y"

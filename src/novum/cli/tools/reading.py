@@ -240,7 +240,7 @@ def state(spec: ToolSpec, registry: "Registry") -> Text:
     found = registry.get(spec.name)
     missing = found.missing_libraries()
     if not missing and not registry.is_trusted(found):
-        return Text(f"not trusted: novum tools trust {spec.name}", "yellow")
+        return render.text(f"not trusted: novum tools trust {spec.name}", "yellow")
     if not missing:
         return Text("available", "green")
     how = f"pip install 'novum[{spec.extra}]'" if spec.extra else f"install {', '.join(missing)}"

@@ -166,7 +166,16 @@ def offered(server: Server) -> Iterator[DescribedTool | BrokenTool]:
                 timeout_s=server.timeout_s,
                 memory_mb=server.memory_mb,
             )
-        except (UsageError, ValidationError, KeyError, TypeError) as error:
+        except (
+            UsageError,
+            ValidationError,
+            LookupError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            ArithmeticError,
+            RecursionError,
+        ) as error:
             reason = error if isinstance(error, DescriptionError) else "its description cannot be used"
             yield BrokenTool(f"{PREFIX}.{server.name}: {shown}", str(reason))
             continue

@@ -9,7 +9,14 @@ from novum.core.digest import digest
 from novum.core.errors import UnitError
 from novum.core.quantity import DIMENSIONLESS, canonical_unit
 from novum.core.text import clean_text
-from novum.tools.described import LONGEST_NAME, MOST_PROPERTIES, checked_schema, checked_spec
+from novum.tools.described import (
+    LONGEST_NAME,
+    MOST_PROPERTIES,
+    DescriptionError,
+    checked_schema,
+    checked_spec,
+    types_of,
+)
 
 PREFIX: Final = "mcp"
 
@@ -132,10 +139,15 @@ def stated_unit(field: Mapping[str, Any]) -> str | None:
 
 
 def _is_number(field: Mapping[str, Any]) -> bool:
-    kinds = {field.get("type")} | {o.get("type") for o in field.get("anyOf") or () if isinstance(o, dict)}
-    return bool(kinds & {"number", "integer"}) and kinds <= {"number", "integer", "null", None}
+    kinds = types_of(field)
+    return bool(kinds & {"number", "integer"}) and kinds <= {"number", "integer", "null"}
 
 
 def _bound(field: Mapping[str, Any], key: str) -> float | None:
     value = field.get(key)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise DescriptionError(f"a property's {key} is larger than any number that can occur") from error

@@ -103,7 +103,16 @@ def describe(
 def _tools(source: Source, claim: Any) -> list[DescribedTool]:
     try:
         found = [_tool(source, one) for one in claim]
-    except (ValidationError, UsageError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (
+        ValidationError,
+        UsageError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
         reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         said = clean_text(f"its description cannot be used: {reason}", limit=500)
         raise PluginError(said) from error

@@ -135,7 +135,8 @@ class Talk:
 
     def _ask(self, question: str) -> "tuple[Analysis, Inquiry]":
         from novum.agents.scientist.answering import answer
-        from novum.agents.scientist.asking import Patience, Voice
+        from novum.agents.scientist.asking import Voice, patience_with
+        from novum.agents.scientist.desk import room_of
         from novum.workflows.inquiry import inquire
 
         inquiry = inquire(
@@ -146,7 +147,9 @@ class Talk:
             to=self._model.destination,
             earlier=self._earlier,
         )
-        voice = Voice(self._model, step=self._step(), seed=0, patience=Patience())
+        card = self._model.card
+        patience = patience_with(card, reply_tokens=room_of(card).reply)
+        voice = Voice(self._model, step=self._step(), seed=0, patience=patience)
         if not err().is_terminal:
             return answer(voice, self._model.card, inquiry), inquiry
         with err().status(f"asking {self._model.name}"):

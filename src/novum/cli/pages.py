@@ -148,12 +148,13 @@ def proposers(record: CampaignRecord, scales: Mapping[str, float] | None) -> Ren
                 (
                     "better",
                     f"the model's best in {compared.model_ahead}, the optimiser's in "
-                    f"{compared.optimizer_ahead} of {compared.both} iterations with both",
+                    f"{compared.optimizer_ahead} of {compared.both} iterations with both, by "
+                    f"{compared.model_candidates} against {compared.optimizer_candidates} candidates",
                 ),
                 (
                     "nearer",
-                    f"the model's number in {compared.model_nearer} of {compared.same_candidates} "
-                    "predictions about its candidates, else the surrogate's",
+                    f"the model's number in {compared.model_nearer}, the surrogate's in "
+                    f"{compared.surrogate_nearer} of {compared.same_candidates} predictions of its",
                 ),
                 ("displaced", f"{compared.displaced} candidates that the optimiser alone would have tested"),
             ]

@@ -151,7 +151,8 @@ def deliberated(event: Hypothesised) -> list[Text]:
     if found is None:
         return []
     own = sum(bool(c.became) for c in found.contenders)
-    said = f"{len(found.contenders)} proposals in order, {len(found.rejected)} not; {own} are tested"
+    wrong = sum(not r.is_call for r in found.rejected)
+    said = f"{len(found.contenders)} proposals in order, {wrong} not; {own} are tested"
     if found.turn is not Turn.ANSWERED:
         said = "the optimiser plans without it"
     note = f" ({found.note})" if found.note else ""

@@ -96,11 +96,20 @@ class Contender(Frozen):
     """Id of the hypothesis that is tested; empty where it lost."""
 
 
+REFUSED_CALL = "a call that was refused"
+"""The reason that stands beside a call of a tool that the model was not given."""
+
+
 class Rejected(Frozen):
-    """A proposal that is none: what was said, and what is wrong with it."""
+    """A proposal that is none, or a call that was refused: what was said, and what is wrong with it."""
 
     said: str
     reason: str
+
+    @property
+    def is_call(self) -> bool:
+        """Whether it is a call of a tool, and no proposal."""
+        return self.reason == REFUSED_CALL
 
 
 class Standing(Frozen):

@@ -33,6 +33,7 @@ from novum.core.events import (
 )
 from novum.core.goals import Goal
 from novum.core.judgement import Merit, is_goal_met, merit
+from novum.core.knowledge import Access
 from novum.core.prose import Analysis
 from novum.core.quantity import Quantity
 from novum.core.science import (
@@ -184,6 +185,18 @@ class CampaignRecord:
     def _add_experiments(self, experiments: Iterable[Experiment], iteration: int) -> None:
         for experiment in experiments:
             self.experiments[experiment.id] = ExperimentRecord(experiment, iteration)
+
+    def was_told_closed(self, step: str) -> bool:
+        """Say whether a model was told in a step, or in a part of it, what is not public.
+
+        Args:
+            step: as ``hypothesise/3``, with all of its parts.
+        """
+        return any(
+            e.access is not Access.PUBLIC
+            for e in self.exchanges.values()
+            if e.step == step or e.step.startswith(f"{step}/")
+        )
 
     @property
     def worklist(self) -> list[Experiment]:

@@ -36,6 +36,9 @@ class Rivalry:
 
     both: int
     """Iterations in which candidates of both were measured."""
+    model_candidates: int
+    """Candidates of the model that were measured in them. Of more candidates the best is better."""
+    optimizer_candidates: int
     model_ahead: int
     """Of these, those in which the model's best was better than the optimiser's."""
     optimizer_ahead: int
@@ -43,6 +46,8 @@ class Rivalry:
     """Predictions of the model's candidates, with the surrogate's beside them, that were measured."""
     model_nearer: int
     """Of these, those in which the model's number was nearer."""
+    surrogate_nearer: int
+    """Of these, those in which the surrogate's was; in the rest both were equally near."""
     displaced: int
     """Candidates that the optimiser alone would have tested at their time, and that were not tested then."""
     displaced_measured: tuple[str, ...]
@@ -58,12 +63,20 @@ class ModelUse:
     turns: Mapping[Turn, int]
     rejected: int
     """Proposals that code rejected."""
+    refused_calls: int
+    """Calls of tools that code refused."""
     filled: int
     """Experiments of the model that the optimiser filled."""
     objections: int
     upheld: int
     exchanges: int
+    unanswered: int
+    """Of these, those without a reply; what they took is not counted."""
     tokens: int
+    estimated: bool
+    """A server did not count some of them: they are estimated from lengths of texts."""
+    cost: float | None
+    """In the currency of the prices that the settings state; None where none are."""
     seconds: float
 
 
@@ -113,23 +126,28 @@ def rivalry(record: CampaignRecord, scales: dict[str, float], *, model: str, opt
         optimizer: the source that would have planned alone.
     """
     best = _best_by_hypothesis(record, scales)
-    both = ahead = behind = 0
+    both = ahead = behind = of_model = of_optimizer = 0
     for plan in record.plans.values():
         mine, theirs = (
-            max((best[h.id][0] for h in plan.hypotheses if h.source == s and h.id in best), default=None)
+            [best[h.id][0] for h in plan.hypotheses if h.source == s and h.id in best]
             for s in (model, optimizer)
         )
-        if mine is not None and theirs is not None:
-            both, ahead, behind = both + 1, ahead + (mine > theirs), behind + (theirs > mine)
+        if mine and theirs:
+            of_model, of_optimizer = of_model + len(mine), of_optimizer + len(theirs)
+            both, ahead = both + 1, ahead + (max(mine) > max(theirs))
+            behind += max(theirs) > max(mine)
     contenders = [c for d in record.deliberations.values() for c in d.contenders]
     pairs = [nearer for c in contenders for nearer in _pairs(c, record.verdicts)]
     displaced, later = _displaced(record)
     return Rivalry(
         both=both,
+        model_candidates=of_model,
+        optimizer_candidates=of_optimizer,
         model_ahead=ahead,
         optimizer_ahead=behind,
         same_candidates=len(pairs),
-        model_nearer=sum(pairs),
+        model_nearer=sum(sign > 0 for sign in pairs),
+        surrogate_nearer=sum(sign < 0 for sign in pairs),
         displaced=displaced,
         displaced_measured=later,
     )
@@ -143,15 +161,20 @@ def model_use(record: CampaignRecord) -> ModelUse | None:
     turns = [d.turn for d in deliberations]
     objections = [o for d in deliberations for c in d.contenders for o in c.objections]
     replies = [e.reply for e in record.exchanges.values() if e.reply is not None]
+    priced = [r.usage.cost for r in replies if r.usage.cost is not None]
     return ModelUse(
         name=record.started.model.name,
         remote=record.started.model.remote,
         turns={turn: turns.count(turn) for turn in Turn if turn in turns},
-        rejected=sum(len(d.rejected) for d in deliberations),
+        rejected=sum(not r.is_call for d in deliberations for r in d.rejected),
+        refused_calls=sum(r.is_call for d in deliberations for r in d.rejected),
         filled=sum(d.filled for d in deliberations),
         objections=len(objections),
         upheld=sum(o.upheld for o in objections),
         exchanges=len(record.exchanges),
+        unanswered=len(record.exchanges) - len(replies),
+        estimated=any(r.usage.estimated for r in replies),
+        cost=sum(priced) if priced else None,
         tokens=sum(r.usage.prompt_tokens + r.usage.completion_tokens for r in replies),
         seconds=sum(r.seconds for r in replies),
     )
@@ -175,8 +198,11 @@ def _best_by_hypothesis(
     }
 
 
-def _pairs(contender: Contender, verdicts: list[Verdict]) -> list[bool]:
-    """Return for each measured prediction of a contender whether the model was nearer than the surrogate."""
+def _pairs(contender: Contender, verdicts: list[Verdict]) -> list[int]:
+    """Return for each measured prediction of a contender 1 where the model was nearer than the surrogate.
+
+    It is -1 where the surrogate was, and 0 where both were equally near.
+    """
     if contender.surrogate is None or not contender.became:
         return []
     believed = {p.property: p.expected for p in contender.surrogate.predictions}
@@ -185,7 +211,8 @@ def _pairs(contender: Contender, verdicts: list[Verdict]) -> list[bool]:
         if v.hypothesis == contender.became and v.observed is not None and v.property in believed:
             own, other = v.expected, believed[v.property].to(v.expected.unit)
             x = v.observed.to(own.unit).value
-            nearer.append(abs(x - own.value) < abs(x - other.value))
+            off, other_off = abs(x - own.value), abs(x - other.value)
+            nearer.append((off < other_off) - (off > other_off))
     return nearer
 
 

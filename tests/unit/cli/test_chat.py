@@ -68,6 +68,12 @@ def test_an_answer_is_shown_with_the_records_that_it_cites(asking, workspace):
         assert f"\n{name}: " in asked
 
 
+def test_a_slow_model_is_waited_for_as_the_planner_waits(asking, workspace):
+    model = asking(GOOD, card=Card(model="laptop", tokens_per_s=2.0))
+    assert chat(workspace, "What is the best?").code == 0
+    assert model.requests[0].deadline_s > 1000
+
+
 WRONG = sentences(
     ("The best yield is 101.5 %.", ["C001"]),
     ("There were 6 of them.", []),

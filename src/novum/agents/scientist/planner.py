@@ -21,7 +21,15 @@ from novum.agents.scientist.quoting import as_data
 from novum.agents.scientist.telling import probe_lines
 from novum.agents.scientist.tournament import enter, hold
 from novum.core.calls import ToolResult
-from novum.core.deliberation import Contender, Deliberation, Fact, Rejected, Standing, Turn
+from novum.core.deliberation import (
+    REFUSED_CALL,
+    Contender,
+    Deliberation,
+    Fact,
+    Rejected,
+    Standing,
+    Turn,
+)
 from novum.core.goals import Goal
 from novum.core.prose import Analysis
 
@@ -120,7 +128,7 @@ class ScientistPlanner:
             with one_thread():
                 enough = min(n, slots[self.name])
                 made = propose(voices[1], desk, n, enough=enough, probes=_told(probing.results))
-        refused = tuple(Rejected(said=text, reason="a call that was refused") for text in probing.refused)
+        refused = tuple(Rejected(said=text, reason=REFUSED_CALL) for text in probing.refused)
         contenders, appraisals = self._enter(outlook, made)
         note = ""
         if contenders:

@@ -8,6 +8,9 @@ from novum.workflows.reporting import figures
 from novum.workflows.reporting.figures import plain
 from novum.workflows.reporting.report import CallRow, ExperimentRow, HypothesisRow, PredictionRow
 
+CLOSED = "left out: the model was told what is not public, and may repeat it"
+"""Stands in place of the words of a model that was told such things."""
+
 SHORT_DIGEST = 16
 """Digits of a registration's digest that a table shows."""
 
@@ -21,7 +24,7 @@ def hypothesis_rows(record: CampaignRecord) -> tuple[HypothesisRow, ...]:
     if record.confirmation:
         plans.append(record.confirmation)
     return tuple(
-        _hypothesis_row(h, plan.registrations.get(h.id, ""), verdicts)
+        _hypothesis_row(h, plan.registrations.get(h.id, ""), verdicts, rationale=_rationale(h, record))
         for plan in plans
         for h in plan.hypotheses
     )
@@ -43,8 +46,18 @@ def state_of(entry: ExperimentRecord) -> str:
     return "waiting for a person" if entry.experiment.manual else "not finished"
 
 
+def _rationale(h: Hypothesis, record: CampaignRecord) -> str:
+    """Return why a hypothesis was made, unless a model says so that was told what is not public."""
+    own = record.started is not None and h.source == record.started.planner
+    return (
+        CLOSED
+        if h.rationale and own and record.was_told_closed(f"hypothesise/{h.iteration}")
+        else h.rationale
+    )
+
+
 def _hypothesis_row(
-    h: Hypothesis, registration: str, verdicts: dict[tuple[str, str], list[Verdict]]
+    h: Hypothesis, registration: str, verdicts: dict[tuple[str, str], list[Verdict]], *, rationale: str
 ) -> HypothesisRow:
     rows = []
     for p in h.predictions:
@@ -71,7 +84,7 @@ def _hypothesis_row(
         source=plain(h.source),
         label=plain(h.candidate.label),
         statement=plain(h.statement),
-        rationale=plain(h.rationale),
+        rationale=plain(rationale),
         p_goal="" if h.p_goal is None else f"{100 * h.p_goal:.0f} %",
         registration=plain(registration)[:SHORT_DIGEST],
         cites=tuple(plain(c) for c in h.cites),

@@ -23,6 +23,9 @@ CORRELATION = 0.5
 information (1) and independence (0); a choice, until the knowledge base holds enough forecasts to estimate
 it."""
 
+REPEATED = 2 / (1 + CORRELATION) - 1
+"""What a second piece is worth that shares the errors of the first."""
+
 LEAST, MOST = 0.01, 0.99
 """No evidence makes an item impossible or certain."""
 
@@ -126,7 +129,7 @@ def _weight_of_evidence(pieces: Iterable[Piece]) -> float:
         reasons = [(False, piece.group), *((True, root) for root in piece.roots)]
         shared = {i for reason in reasons for i in sharing.get(reason, ())}
         before = math.fsum(counted[i].weight for i in shared)
-        total += _log_odds(piece.probability) * (_effective(before + piece.weight) - _effective(before))
+        total += log_odds(piece.probability) * (_effective(before + piece.weight) - _effective(before))
         counted.append(piece)
         for reason in reasons:
             sharing.setdefault(reason, []).append(n)
@@ -134,7 +137,7 @@ def _weight_of_evidence(pieces: Iterable[Piece]) -> float:
 
 
 def _by_strength(pieces: Iterable[Piece]) -> list[Piece]:
-    return sorted(pieces, key=lambda p: (-_log_odds(p.probability), p.group, p.name, p.weight))
+    return sorted(pieces, key=lambda p: (-log_odds(p.probability), p.group, p.name, p.weight))
 
 
 def _effective(n: float) -> float:
@@ -142,6 +145,7 @@ def _effective(n: float) -> float:
     return n / (1 + max(0.0, n - 1) * CORRELATION)
 
 
-def _log_odds(probability: float) -> float:
+def log_odds(probability: float) -> float:
+    """Return the log odds of a piece that is right with a probability; 0 at a half and below."""
     p = min(MOST, max(0.5, probability))
     return math.log(p / (1 - p))

@@ -146,6 +146,19 @@ def is_compatible(unit: str, other: str) -> bool:
     return bool(registry.Unit(_known_unit(unit)).is_compatible_with(registry.Unit(_known_unit(other))))
 
 
+def has_offset(unit: str) -> bool:
+    """Say whether a unit's zero is arbitrary, so that nothing is relative to it.
+
+    Raises:
+        UnitError: the unit is unknown.
+
+    Example:
+        >>> has_offset("°C"), has_offset("K")
+        (True, False)
+    """
+    return _base(canonical_unit(unit))[2] != 0
+
+
 def base_units(quantity: Quantity, std: float | None = None) -> tuple[float, float | None, str] | None:
     """Return value, standard deviation and unit of a quantity in SI base units, for comparing many.
 

@@ -3,11 +3,12 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from novum.core.access import strictest
-from novum.core.belief import Piece, confidence, derived, strongest
+from novum.core.belief import REPEATED, Piece, confidence, derived, log_odds, strongest
 from novum.core.errors import EvidenceError
 from novum.core.knowledge import (
     CARRYING,
@@ -20,6 +21,7 @@ from novum.core.knowledge import (
 )
 from novum.core.quality import assess
 from novum.core.science import Origin
+from novum.knowledge_base.accord import stands_with
 from novum.knowledge_base.ancestry import Ancestor, Ancestry, ancestor
 from novum.knowledge_base.grounds import NEEDED, NOTHING_SAID, SHOWN, Grounds
 from novum.knowledge_base.topics import PEERS_OF_A_METHOD, Peer, is_calculated, origin_of
@@ -28,6 +30,9 @@ from novum.knowledge_base.writer import Writer
 
 MOVED = 0.005
 """Change of a confidence that is worth a new version."""
+
+FARTHEST = 1e6
+"""Standard deviations beyond which a difference is not told apart."""
 
 
 class Appraiser:
@@ -38,6 +43,9 @@ class Appraiser:
     - An active item about the same thing that agrees, and comes from another source, is a piece: as reliable
       as its own method made it, whatever is believed of it, so that two that agree do not lift each other
       in turns.
+    - One that contradicts it, and comes from another source, is a piece against it, as reliable as its own
+      method made it. Where a person found that both stand, it is none.
+    - What is more closed to readers than the item bears on nothing that is shown of it.
     - What supports or refutes it is a piece that is right as probably as it is true itself.
     - What is derived, or analysed with something, is right where its method is, and all that is true; it is
       never more probable by that than the least of it.
@@ -60,7 +68,7 @@ class Appraiser:
         """Read in one go what appraising these takes."""
         self._writer.web.read({link.target for item in items for link in item.evidence})
         self._writer.web.carry([item.id for item in items])
-        self._writer.topics.load(item for item in items if _is_comparable(item))
+        self._writer.topics.load(items)
 
     def __call__(self, item: KnowledgeItem) -> KnowledgeItem:
         """Return the item as it stands with what it rests on.
@@ -76,11 +84,12 @@ class Appraiser:
         carrying = [known[e.target] for e in item.evidence if e.role in CARRYING and e.target in known]
         if item.origin is Origin.MEASURED:
             _check_origin(item, known)
-        peers = list(writer.topics.compared(item)) if _is_comparable(item) else []
+        closed = strictest(item.access, *(Access(found.access) for found in carrying))
+        item = item.model_copy(update={"access": closed})
+        peers = list(writer.topics.compared(item))
         update: dict[str, Any] = {
             "confidence": confidence(_Weighing(writer, self._grounds, item, behind, known)(peers)),
             "quality": assess(item, now=writer.now, deviation=_deviation(item, peers)),
-            "access": strictest(item.access, *(Access(found.access) for found in carrying)),
         }
         fallen = [found.id for found in carrying if found.status is not ItemStatus.ACTIVE]
         if fallen and item.status is ItemStatus.ACTIVE:
@@ -110,7 +119,7 @@ class _Weighing:
 
     def __call__(self, peers: Collection[Peer]) -> list[Piece]:
         """Return the pieces; only the strongest, where there are many."""
-        own, others = strongest(self._results()), [*self._linked(), *self._agreeing(peers)]
+        own, others = strongest(self._results()), [*self._linked(), *self._elsewhere(peers)]
         if len(own) + len(others) < 2:
             return [*own, *others]
         sides = ([p for p in others if p.supports], [p for p in others if not p.supports])
@@ -172,25 +181,33 @@ class _Weighing:
                 p = self._grounds.reliability(self._own)
                 yield Piece(self._own.voice, p, link.weight, supports, name=link.target)
 
-    def _agreeing(self, peers: Iterable[Peer]) -> Iterator[Piece]:
-        """Yield what was found out about the same thing elsewhere, and agrees."""
+    def _elsewhere(self, peers: Collection[Peer]) -> Iterator[Piece]:
+        """Yield what was found out about the same thing elsewhere, and agrees or contradicts."""
         linked = {link.target for link in self._item.evidence}
-        agreeing = sorted(peer.id for peer in peers if peer.agrees and peer.id not in linked)
-        if not agreeing:
+        own = origin_of(dict(self._item.provenance), self._item.origin)
+        others = {peer.id: peer for peer in peers if peer.id not in linked and peer.origin != own}
+        if against := {id for id, peer in others.items() if peer.contradicts}:
+            against -= stands_with(self._writer.rows, self._item)
+        agreeing = {id for id, peer in others.items() if peer.agrees}
+        if not agreeing and not against:
             return
-        heard = {origin_of(dict(self._item.provenance), self._item.origin)}
-        n = Counter[str]()
         below = self._behind.behind(self._item.id)
-        found = self._behind.read(agreeing)
-        for id, where in self._writer.topics.origins(agreeing).items():
-            peer = found[id]
-            if where in heard or n[peer.voice] >= PEERS_OF_A_METHOD:
-                continue
-            if id in below or self._item.id in self._behind.behind(id):
-                continue
-            heard.add(where)
-            n[peer.voice] += 1
-            yield Piece(peer.voice, self._grounds.of(peer, self._behind), name=id)
+        found = self._behind.read(sorted(agreeing | against))
+        apart = {id for id in found if id not in below and self._item.id not in self._behind.behind(id)}
+        for supports, ids in ((True, agreeing & apart), (False, against & apart)):
+            pieces = [
+                Piece(found[id].voice, self._grounds.of(found[id], self._behind), 1.0, supports, name=id)
+                for id in ids
+            ]
+            heard, n = set[str](), Counter[str]()
+            # Of what has one origin, that counts which adds the most.
+            counted = self._own.voice if supports else ""
+            for piece in sorted(pieces, key=partial(_turn, counted=counted)):
+                where = others[piece.name].origin
+                if where not in heard and n[piece.group] < PEERS_OF_A_METHOD:
+                    heard.add(where)
+                    n[piece.group] += 1
+                    yield piece
 
     def _repeated(self) -> set[str]:
         """Return the records of ledgers that hold a call which another one holds already.
@@ -221,6 +238,17 @@ class _Weighing:
         return repeated
 
 
+def _turn(piece: Piece, counted: str) -> tuple[float, str, str]:
+    """Return the place of a piece among others: what adds the most comes first.
+
+    Args:
+        piece: the piece.
+        counted: the method of a piece that counts already.
+    """
+    odds = log_odds(piece.probability)
+    return (-odds * (REPEATED if piece.group == counted else 1.0), piece.group, piece.name)
+
+
 def _rooted(piece: Piece, roots: frozenset[str]) -> Piece:
     return Piece(piece.group, piece.probability, piece.weight, piece.supports, roots, piece.name)
 
@@ -239,11 +267,7 @@ def _deviation(item: KnowledgeItem, peers: Collection[Peer]) -> float | None:
     """Return by how many standard deviations an item differs from others about the same, if any."""
     if item.value is None or not peers:
         return None
-    return math.sqrt(math.fsum(peer.apart**2 for peer in peers) / len(peers))
-
-
-def _is_comparable(item: KnowledgeItem) -> bool:
-    return item.value is not None or bool(item.object)
+    return math.sqrt(math.fsum(min(peer.apart, FARTHEST) ** 2 for peer in peers) / len(peers))
 
 
 def _check_origin(item: KnowledgeItem, known: Mapping[str, Ancestor]) -> None:

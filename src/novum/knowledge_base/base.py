@@ -368,7 +368,10 @@ class KnowledgeBase:
         with recording(self.items) as recorder:
             decided, taken = resolve(recorder.writer, conflict, rule, winner=winner, reason=reason, by=by)
             recorder.fell(taken)
-            return decided
+            if not taken:
+                # They refute one another no more.
+                recorder.appraise_above([one.id for one in decided.items])
+            return next(find_conflicts(recorder.writer.rows, id=conflict))
 
     def calibration(self) -> list[Calibration]:
         """Return how well what each source said has held.

@@ -1,12 +1,13 @@
 """On whose belief it bears when something is said about a thing of which much is known already."""
 
 import math
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterator
 
 from novum.core.belief import MOST
 from novum.core.knowledge import EvidenceRole
-from novum.knowledge_base.agreement import agree
+from novum.knowledge_base.agreement import SIGMAS, agree, contradict
 from novum.knowledge_base.ancestry import Ancestor
 from novum.knowledge_base.appraisal import MOVED
 from novum.knowledge_base.grounds import NEEDED, NOTHING_SAID, Grounds
@@ -44,7 +45,7 @@ class Bearing:
         for side in self._writer.topics.sides(ids):
             active = [one.id for one in side.said]
             # Rows of one file say nothing about each other.
-            elsewhere = any(one.campaign for one in side.said) or len({one.source for one in side.said}) > 1
+            elsewhere = len({one.origin for one in side.said}) > 1
             among = side.changed.intersection(active)
             if len(among) == len(active) and (len(active) == 1 or not elsewhere):
                 continue
@@ -66,14 +67,14 @@ class _Company:
     - where as many results of the new one's method count as before, and they are as good: of one method,
       `PEERS_OF_A_METHOD` do.
 
-    Both need that nothing that is said rests on anything else that is.
+    Both need that nothing that is said rests on anything else that is, and that nothing that came or went
+    contradicts it.
     """
 
     def __init__(self, writer: Writer, grounds: Grounds, side: Side) -> None:
         self._side = side
         members = {one.id: one for one in (*side.said, *side.fallen)}
         self._items = writer.web.read(members)
-        self._origins = writer.topics.origins(members)
         behind = {id: writer.web.behind(id) for id in members}
         self._rested_on = Counter(root for roots in behind.values() for root in roots or ())
         linked = {target for item in self._items.values() for target, _ in item.evidence}
@@ -85,10 +86,12 @@ class _Company:
         )
         self._right = {id: grounds.alone(item) for id, item in self._items.items()}
         self._by_voice: dict[str, list[Statement]] = {}
-        for id in sorted(members):
+        for id in sorted(members, key=lambda id: (-self._right[id], id)):
             self._by_voice.setdefault(self._items[id].voice, []).append(members[id])
-        said_by = Counter(self._origins.values())
-        self._heard_once = {id for id in members if said_by[self._origins[id]] == 1}
+        said_by = Counter(one.origin for one in members.values())
+        self._heard_once = {id for id in members if said_by[members[id].origin] == 1}
+        self._narrowest = min((one.reading.spread for one in members.values()), default=0.0)
+        self._ordered = sorted(members.values(), key=_value)
         self._alone = {
             id for id in self._heard_once if all(self._rested_on[root] == 1 for root in behind[id] or ())
         }
@@ -104,7 +107,10 @@ class _Company:
         for one in self._side.said:
             if one.id in self._side.changed:
                 continue
-            if self._is_certain(one, certain) or (
+            against = {other.id for other in self._against(one)}
+            if against & moving:
+                continue
+            if (not against and self._is_certain(one, certain)) or (
                 self._heard_once.issuperset(moving)
                 and all(self._stays(one, voice, self._side.changed, fallen) for voice in voices)
             ):
@@ -127,11 +133,25 @@ class _Company:
             return False
         enough, total = _log_odds(item.confidence - MOVED) + 1e-9, 0.0
         for weight, said in voices:
-            if any(other.id != one.id and agree(one.reading, other.reading) for other in said):
+            if any(_bears(other, one) and agree(one.reading, other.reading) for other in said):
                 total += weight
                 if total > enough:
                     return True
         return False
+
+    def _against(self, one: Statement) -> Iterator[Statement]:
+        """Yield what contradicts an item."""
+        if one.reading.value is None:
+            near = self._ordered
+        else:
+            # What lies nearer than the narrowest that is said could contradict it is not looked at.
+            width = SIGMAS * math.hypot(one.reading.spread, self._narrowest)
+            low = bisect_left(self._ordered, one.reading.value - width, key=_value)
+            high = bisect_right(self._ordered, one.reading.value + width, key=_value)
+            near = self._ordered[:low] + self._ordered[high:]
+        for other in near:
+            if _bears(other, one) and contradict(one.reading, other.reading):
+                yield other
 
     def _is_doubtful(self, item: Ancestor) -> bool:
         """Say whether anything that an item needs is more probably false than true."""
@@ -143,7 +163,9 @@ class _Company:
         before, after = self._counted(one, voice, came), self._counted(one, voice, went)
         if before == after:
             return True
-        apart = all(n == 1 for n in self._rested_on.values())
+        apart = all(n == 1 for n in self._rested_on.values()) and self._heard_once.issuperset(
+            set(before).symmetric_difference(after)
+        )
         return apart and not _is_judged(self._items[one.id]) and self._good(before) == self._good(after)
 
     def _good(self, ids: list[str]) -> list[float]:
@@ -151,17 +173,25 @@ class _Company:
 
     def _counted(self, one: Statement, voice: str, without: Collection[str]) -> list[str]:
         """Return which results of one method count for an item, if there were none of `without`."""
-        heard, counted = {self._origins[one.id]}, list[str]()
+        heard, counted = {one.origin}, list[str]()
         for other in self._by_voice[voice]:
-            origin = self._origins[other.id]
-            if other.id == one.id or other.id in without or origin in heard:
+            if not _bears(other, one) or other.id in without or other.origin in heard:
                 continue
             if agree(one.reading, other.reading):
-                heard.add(origin)
+                heard.add(other.origin)
                 counted.append(other.id)
                 if len(counted) == PEERS_OF_A_METHOD:
                     break
         return counted
+
+
+def _bears(other: Statement, one: Statement) -> bool:
+    """Say whether another one may bear on the belief in one."""
+    return other.id != one.id and other.is_open_to(one.access)
+
+
+def _value(one: Statement) -> float:
+    return -math.inf if one.reading.value is None else one.reading.value
 
 
 def _is_judged(item: Ancestor) -> bool:

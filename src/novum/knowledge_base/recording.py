@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from heapq import heapify, heappop, heappush
 from itertools import count
 
+from novum.core.access import strictest
 from novum.core.digest import canonical_json
 from novum.core.errors import UsageError
 from novum.core.knowledge import Evidence, EvidenceRole, ItemStatus, KnowledgeItem
@@ -279,11 +280,17 @@ class Recorder:
                 continue
             if apart <= SIGMAS and not sound:
                 continue  # it says what was made of something that is not there: the new item says it instead
-            if apart <= SIGMAS:
+            # What is more closed to readers is not named to those of what was in doubt.
+            named = strictest(item.access, stale.access) is stale.access
+            if apart <= SIGMAS and not named:
+                self._reinstate(stale, "it was measured again, and the result agrees with it", ())
+            elif apart <= SIGMAS:
                 support = (Evidence(target=item.id, role=EvidenceRole.SUPPORTS),)
                 self._reinstate(stale, f"it was measured again: {item.id} agrees with it", support)
             else:
-                reason = f"it was measured again, and {item.id} differs from it by {apart:.1f} σ"
+                reason = "it was measured again, and the result differs from it"
+                if named:
+                    reason = f"it was measured again, and {item.id} differs from it by {apart:.1f} σ"
                 now = get(self.writer, item.id)
                 link = Evidence(target=stale.id, role=EvidenceRole.SUPERSEDES)
                 self.writer.revise(now.model_copy(update={"evidence": (*now.evidence, link)}))

@@ -6,12 +6,24 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from novum.core.access import TIERS
 from novum.core.digest import canonical_json
 from novum.core.goals import POOL
 from novum.core.judgement import noise_floor
-from novum.core.knowledge import ItemStatus, KnowledgeItem
+from novum.core.knowledge import Access, ItemStatus, KnowledgeItem
+from novum.core.quantity import DIMENSIONLESS
 from novum.core.science import Origin
-from novum.knowledge_base.agreement import ASSUMED_SPREAD, SIGMAS, Reading, agree, apart, reading
+from novum.knowledge_base.agreement import (
+    ASSUMED_SPREAD,
+    SIGMAS,
+    Reading,
+    agree,
+    apart,
+    contradict,
+    maker,
+    reading,
+    rounding_of,
+)
 from novum.knowledge_base.rows import timestamp
 
 COMPARED = 200
@@ -26,13 +38,18 @@ REPLICATES = 2_000
 KEPT = 10_000
 """Topics that are remembered within one transaction."""
 
+_SQUARED = 1e150
+"""What is larger cannot be squared."""
+
 _Key = tuple[str, str, str, int, str]
 """Subject, relation, conditions, whether it is a value, and object."""
 
 _TOPIC = "subject = ? AND relation = ? AND conditions = ? AND has_value = ?"
 _SAID = (
-    "id, base_value, base_std, base_unit, method, source, tool, campaign, negative, "
-    "coalesce(valid_from, valid_to) IS NOT NULL AS timed"
+    "id, base_value, base_std, base_unit, negative, access, origin, "
+    "coalesce(valid_from, valid_to) IS NOT NULL AS timed, "
+    "(SELECT json_extract(payload, '$.provenance', '$.value') FROM bodies WHERE bodies.seq = items.seq) "
+    "AS made"
 )
 _MEETING = (
     "AND (? IS NULL OR valid_to IS NULL OR valid_to > ?) "
@@ -46,9 +63,13 @@ class Peer:
 
     id: str
     apart: float
-    """By how many standard deviations the two differ, replicates not at all; see `difference`."""
+    """By how many standard deviations the two differ, replicates like any others."""
     agrees: bool
     """It states the same: within `SIGMAS`, where replicates are held against each other like any others."""
+    contradicts: bool
+    """Both cannot be true; replicates can."""
+    origin: str
+    """What tells it from other findings; see `origin_of`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +78,15 @@ class Statement:
 
     id: str
     reading: Reading
-    source: str
-    campaign: str | None
+    origin: str
+    """What tells it from other findings; see `origin_of`."""
+    access: Access
     timed: bool
     """It holds for some time only."""
+
+    def is_open_to(self, access: Access) -> bool:
+        """Say whether it may bear on what is seen by those who see `access`: it is no more closed."""
+        return TIERS.index(self.access) <= TIERS.index(access)
 
 
 @dataclass(slots=True)
@@ -81,7 +107,7 @@ class _Topic:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """What is stated about one thing, or what is denied of it."""
+    """What is stated about one thing, and what is denied of it."""
 
     said: tuple[Statement, ...]
     """The latest, the latest first; one more than is compared."""
@@ -104,7 +130,6 @@ class Topics:
         self._connection = connection
         self._topics: dict[_Key, _Topic] = {}
         self._places: dict[str, _Key] = {}
-        self._origins: dict[str, str] = {}
         self._lost = False
         """Something was read again, so that what fell before is not known."""
 
@@ -116,13 +141,15 @@ class Topics:
         """Yield the active items that speak of the same as `item` at the same time.
 
         The latest `COMPARED` of them. Two items without a value say the same only where they name the same
-        object; without one, only those that deny `item` are its peers.
+        object; without one, only those that deny `item` are its peers. What is more closed to readers than
+        `item` is none: what is shown of `item` would tell of it.
         """
         own = reading(item)
         for other in self._others(item):
-            distance = apart(own, other.reading)
-            if distance is not None:
-                yield Peer(other.id, distance, agree(own, other.reading))
+            distance = apart(own, other.reading, replicates=False)
+            if distance is not None and other.is_open_to(item.access):
+                agrees, against = agree(own, other.reading), contradict(own, other.reading)
+                yield Peer(other.id, distance, agrees, against, other.origin)
 
     def contradictions(self, item: KnowledgeItem) -> list[tuple[str, float]]:
         """Return the active items that contradict `item` and by how many standard deviations, farthest first.
@@ -144,65 +171,58 @@ class Topics:
         return sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))
 
     def sides(self, ids: Collection[str]) -> Iterator[Side]:
-        """Yield what is stated, or denied, about the same as any of `ids`: all that can agree with it.
+        """Yield what is said about the same as any of `ids`: all that can agree with it or contradict it.
 
         Where nothing else is, there is none to yield.
         """
         rows = self._connection.execute(
-            "SELECT items.id, subject, relation, conditions, has_value, object, negative "
+            "SELECT items.id, subject, relation, conditions, has_value, object "
             "FROM json_each(?) AS wanted CROSS JOIN items ON items.id = wanted.value AND until IS NULL "
-            "WHERE (has_value = 1 OR object <> '') AND EXISTS (SELECT 1 FROM items AS other "
+            "WHERE EXISTS (SELECT 1 FROM items AS other "
             "WHERE other.subject = items.subject AND other.relation = items.relation "
             "AND other.conditions = items.conditions AND other.has_value = items.has_value "
-            "AND other.negative = items.negative AND other.object = items.object "
+            "AND other.negative IN (1 - items.negative, CASE WHEN items.has_value = 1 OR items.object <> '' "
+            "THEN items.negative ELSE 1 - items.negative END) AND other.object = items.object "
             "AND +other.until IS NULL AND +other.status = 'active' AND other.id <> items.id)",
             (canonical_json(list(dict.fromkeys(ids))),),
         ).fetchall()
-        changed: dict[tuple[_Key, bool], set[str]] = {}
+        changed: dict[_Key, set[str]] = {}
         for row in rows:
-            changed.setdefault((tuple(row)[1:6], bool(row["negative"])), set()).add(row["id"])
-        self._load({key for key, _ in changed})
-        for (key, negative), of_it in changed.items():
+            changed.setdefault(tuple(row)[1:6], set()).add(row["id"])
+        self._load(changed)
+        for key, of_it in changed.items():
             known = self._topic(key)
             yield Side(
-                tuple(self._side(key, negative)),
+                tuple(self._all_said(key)),
                 frozenset(of_it),
-                tuple(one for one in known.fallen if one.reading.negative is negative),
+                tuple(known.fallen),
                 even=not any(one.timed for one in (*known.said.values(), *known.fallen))
                 and (known.whole or not (self._lost or known.is_mixed)),
             )
-
-    def origins(self, ids: Collection[str]) -> dict[str, str]:
-        """Return what tells findings apart, by their ids; see `origin_of`."""
-        if new := [id for id in ids if id not in self._origins]:
-            rows = self._connection.execute(
-                "SELECT id, json_extract(payload, '$.provenance') AS made, origin "
-                "FROM items JOIN bodies USING (seq) "
-                "WHERE until IS NULL AND id IN (SELECT value FROM json_each(?))",
-                (canonical_json(new),),
-            )
-            for row in rows:
-                self._origins[row["id"]] = origin_of(json.loads(row["made"]), Origin(row["origin"]))
-        return {id: self._origins[id] for id in ids}
 
     def replicate_spread(self, item: KnowledgeItem) -> float | None:
         """Return the pooled standard deviation of replicates by an item's method and tool, in base units.
 
         Replicates are active results of one property of one thing under the same conditions, that state no
-        spread of their own. The latest `REPLICATES` results count. None where nothing was measured twice.
+        spread of their own and were made together; see `Maker.repeats`. The latest `REPLICATES` results
+        count. None where nothing was measured twice.
         """
         own = reading(item)
-        if own.unit is None or not any(own.source):
+        if own.unit is None or not (own.maker.method or own.maker.tool):
             return None
-        groups: dict[tuple[str, str, str], list[float]] = {}
+        groups: dict[tuple[str, str, str, str], list[float]] = {}
         for row in self._connection.execute(
-            "SELECT subject, conditions, object, base_value FROM items "
-            "WHERE relation = ? AND method = ? AND tool = ? AND base_unit = ? AND base_std IS NULL "
-            "AND +until IS NULL AND +status = 'active' ORDER BY seq DESC LIMIT ?",
-            (item.relation, *own.source, own.unit, REPLICATES),
+            "SELECT subject, conditions, object, base_value, json_extract(payload, '$.provenance') AS made "
+            "FROM items JOIN bodies USING (seq) "
+            "WHERE relation = ? AND method = ? AND base_unit = ? AND base_std IS NULL "
+            "AND abs(base_value) < ? AND +until IS NULL AND +status = 'active' ORDER BY seq DESC LIMIT ?",
+            (item.relation, own.maker.method, own.unit, _SQUARED, REPLICATES),
         ):
-            key = (row["subject"], row["conditions"], row["object"])
-            groups.setdefault(key, []).append(row["base_value"])
+            other = maker(json.loads(row["made"]))
+            where = other.tool or other.campaign or other.bytes
+            if other.tool == own.maker.tool and where:
+                key = (row["subject"], row["conditions"], row["object"], where)
+                groups.setdefault(key, []).append(row["base_value"])
         return noise_floor(groups.values())
 
     def written(self, item: KnowledgeItem) -> None:
@@ -211,17 +231,14 @@ class Topics:
             self._topics.clear()
             self._places.clear()
             self._lost = True
-        if len(self._origins) > COMPARED * KEPT:
-            self._origins.clear()
-        self._origins.pop(item.id, None)
         key, before = _key(item), self._places.get(item.id)
         if before is not None and (before != key or item.status is not ItemStatus.ACTIVE):
             self._forget(item.id, before)
         known = self._topics.get(key)
         if known is not None and item.status is ItemStatus.ACTIVE:
-            p = item.provenance
             known.said.pop(item.id, None)  # the latest version is the latest to be compared
-            known.said[item.id] = Statement(item.id, reading(item), p.source, p.campaign, _is_timed(item))
+            where = origin_of(dict(item.provenance), item.origin)
+            known.said[item.id] = Statement(item.id, reading(item), where, item.access, _is_timed(item))
             self._places[item.id] = key
             if len(known.said) > COMPARED + 1:
                 oldest = next(iter(known.said))
@@ -272,36 +289,42 @@ class Topics:
         """Yield what lies so far from a value that it contradicts it, however long ago it was said."""
         assert own.value is not None
         key, start, end = _key(item), timestamp(item.valid_from), timestamp(item.valid_to)
+        again, by = _replicated(own)
+        # In Kelvin there may be values whose unit had an offset: these are looked at one by one.
+        assumed = 0.0 if own.unit == "K" else ASSUMED_SPREAD
         for side, edge in (("<", own.value - SIGMAS * own.spread), (">", own.value + SIGMAS * own.spread)):
             rows = self._connection.execute(
                 f"SELECT {_SAID} FROM items WHERE {_TOPIC} "  # noqa: S608 constants
                 f"AND negative IN (0, 1) AND base_value {side} ? "
                 "AND (base_value - ?) * (base_value - ?) > ? * (? + CASE WHEN base_std IS NULL "
                 "THEN ? * base_value * base_value ELSE base_std * base_std END) "
-                "AND NOT (? AND base_std IS NULL AND method = ? AND tool = ?) "
+                f"AND NOT ({again}) "
                 f"AND object = ? AND +base_unit = ? AND +until IS NULL AND +status = 'active' AND id <> ? "
                 f"{_MEETING} LIMIT ?",
                 (
                     *(*key[:4], edge, own.value, own.value),
-                    *(SIGMAS**2, own.spread**2, ASSUMED_SPREAD**2),
-                    *(own.std is None and any(own.source), *own.source),
+                    *(SIGMAS * SIGMAS, own.spread * own.spread, assumed * assumed),
+                    *by,
                     *(key[4], own.unit, item.id, start, start, end, end, COMPARED),
                 ),
             )
             yield from map(_statement, rows)
 
-    def _side(self, key: _Key, negative: bool) -> list[Statement]:
-        """Return the latest that is stated, or denied, the latest first; one more than is compared."""
+    def _all_said(self, key: _Key) -> list[Statement]:
+        """Return the latest that is said about a thing, the latest first; one more than is compared."""
         known = self._topic(key)
-        said = [one for one in reversed(known.said.values()) if one.reading.negative is negative]
-        if known.whole or len(said) == len(known.said):
-            return said
-        rows = self._connection.execute(
-            f"SELECT {_SAID} FROM items WHERE {_TOPIC} AND negative = ? AND object = ? "  # noqa: S608
-            "AND +until IS NULL AND +status = 'active' ORDER BY seq DESC LIMIT ?",
-            (*key[:4], int(negative), key[4], COMPARED + 1),
-        )
-        return [_statement(row) for row in rows]
+        if known.whole or key[3] or key[4]:
+            return list(reversed(known.said.values()))
+        # What only denies is compared with what states, and the other way round: as many of each.
+        return [
+            _statement(row)
+            for negative in (0, 1)
+            for row in self._connection.execute(
+                f"SELECT {_SAID} FROM items WHERE {_TOPIC} AND negative = ? AND object = ? "  # noqa: S608
+                "AND +until IS NULL AND +status = 'active' ORDER BY seq DESC LIMIT ?",
+                (*key[:4], negative, key[4], COMPARED + 1),
+            )
+        ]
 
     def _topic(self, key: _Key) -> _Topic:
         if key not in self._topics:
@@ -361,12 +384,30 @@ def _key(item: KnowledgeItem) -> _Key:
     return (item.subject, item.relation, conditions, has_value, item.object)
 
 
+def _replicated(own: Reading) -> tuple[str, tuple[Any, ...]]:
+    """Return a condition of SQL that holds for replicates of a reading alone, and the values in it."""
+    body = "EXISTS (SELECT 1 FROM bodies WHERE bodies.seq = items.seq AND json_extract(payload, "
+    called, read = f"{body}'$.provenance.call_key') <> '')", f"{body}'$.provenance.content_hash') = ?)"
+    by = own.maker
+    if own.std is not None:
+        return "FALSE", ()
+    if by.tool:
+        return f"base_std IS NULL AND method = ? AND tool = ? AND {called}", (by.method, by.tool)
+    together = [("coalesce(campaign, '') = ?", by.campaign), (read, by.bytes)]
+    known = [(condition, value) for condition, value in together if value]
+    if not by.method or not known:
+        return "FALSE", ()
+    either = " OR ".join(condition for condition, _ in known)
+    values = (by.method, *(value for _, value in known))
+    return f"base_std IS NULL AND method = ? AND ({either}) AND NOT {called}", values
+
+
 def _statement(row: sqlite3.Row) -> Statement:
-    read = Reading(
-        row["base_value"],
-        row["base_std"],
-        row["base_unit"],
-        (row["method"], row["tool"]),
-        bool(row["negative"]),
-    )
-    return Statement(row["id"], read, row["source"], row["campaign"], bool(row["timed"]))
+    made, value = json.loads(row["made"])
+    rounding = None
+    if value is not None and row["base_std"] is None:
+        rounding = rounding_of(value["value"], value.get("unit", DIMENSIONLESS))
+    base = (row["base_value"], row["base_std"], row["base_unit"])
+    said = Reading(*base, maker(made), bool(row["negative"]), rounding)
+    where = origin_of(made, Origin(row["origin"]))
+    return Statement(row["id"], said, where, Access(row["access"]), bool(row["timed"]))

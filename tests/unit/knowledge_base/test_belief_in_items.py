@@ -97,9 +97,9 @@ def test_a_file_read_again_as_another_methods_is_still_one_source(kb: KnowledgeB
     assert {item.confidence for item in kb.query(relation="gap")} == {alone.confidence}
 
 
-def test_sources_that_disagree_do_not_raise_each_other(kb: KnowledgeBase) -> None:
+def test_sources_that_disagree_refute_each_other(kb: KnowledgeBase) -> None:
     kb.record([reading(1, "A"), reading(2, "B", 9.0)])
-    assert kb.get("K-r1").confidence == kb.get("K-r2").confidence == pytest.approx(0.8)
+    assert kb.get("K-r1").confidence == kb.get("K-r2").confidence == pytest.approx(0.5)
 
 
 def test_two_that_name_the_same_object_agree_and_two_texts_do_not(kb: KnowledgeBase) -> None:

@@ -279,7 +279,7 @@ def test_s9_a_contradiction_is_listed_both_are_kept_and_the_decision_has_a_reaso
     decided = kb.resolve(conflict.id, Rule.WEIGHT)
     assert decided.resolution is not None
     assert (decided.open, decided.resolution.winner) == (False, "K-new")
-    assert "weight: 0.9" in decided.resolution.reason
+    assert "weight: 0.586 against 0.414" in decided.resolution.reason
     assert kb.conflicts() == []
     assert [c.id for c in kb.conflicts(every=True, item="K-old")] == [conflict.id]
     loser = kb.get("K-old")

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from oracles import context_of
+from oracles import context_of, observe
 from scripts import hypothesis
 
 from novum.agents.optimizer.outlook import Outlook
@@ -143,6 +143,59 @@ def test_what_is_not_in_order_is_rejected_with_its_reason(space, entry, reason):
     drafts, (rejected,) = judge(space, entry)
     assert drafts == []
     assert reason in rejected.reason
+
+
+YIELD = Goal(
+    objectives=(Objective(property="yield", kind=ObjectiveKind.MAXIMISE, unit="%"),),
+    space=SPACES["parameters"],
+)
+
+
+def judge_yield(value, std, *, seen=(), **more):
+    known = [
+        observe(YIELD, Candidate(id=f"c{i}", label=f"c{i}", arguments={}), {"yield": v})
+        for i, v in enumerate(seen)
+    ]
+    outlook = Outlook(context_of(YIELD))
+    form = open_form(YIELD.space, outlook.generator, ())
+    entry = hypothesis(GOOD["parameters"], **{"yield": (value, std, "%")})
+    entry["predictions"]["yield"].update(more)
+    return read_proposals([entry], form, context_of(YIELD, known), closed=set(), citable=set())
+
+
+@pytest.mark.parametrize("seen", [(), (40.0,), (35.0, 41.0, 52.0, 38.0, 44.0)])
+@pytest.mark.parametrize(
+    ("value", "std", "more"),
+    [
+        (0, 990001001320505.0, {}),
+        (1e15, 1e15, {"level": 0.99}),
+        (1e15, 1.0, {"refuted_if": "above"}),
+        (-1e15, 1.0, {"refuted_if": "below"}),
+    ],
+)
+def test_where_no_range_is_known_a_prediction_that_nothing_refutes_is_rejected(seen, value, std, more):
+    drafts, (rejected,) = judge_yield(value, std, seen=seen, **more)
+    assert drafts == []
+    assert "no value that can occur would refute it" in rejected.reason
+    assert "make std smaller" in rejected.reason
+
+
+@pytest.mark.parametrize(
+    ("seen", "value", "std"),
+    [
+        ((), 50, 20),
+        ((), 50000, 10000),
+        ((), 0, 300),
+        ((40.0,), 60, 30),
+        ((10.0, 10.1, 10.2, 10.1), 12, 2),
+        ((35.0, 41.0, 52.0, 38.0), 90, 25),
+        ((35.0, 41.0, 52.0, 38.0), 5000, 500),
+    ],
+)
+def test_an_honest_uncertainty_is_no_reason_to_reject(seen, value, std):
+    (draft,), rejected = judge_yield(value, std, seen=seen)
+    assert rejected == []
+    assert draft.predictions[0].expected.std == std
 
 
 def test_what_was_measured_or_proposed_before_is_rejected():

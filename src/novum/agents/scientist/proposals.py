@@ -8,7 +8,7 @@ from statistics import NormalDist
 from typing import Any
 
 from novum.agents.base import PlanningContext
-from novum.agents.optimizer.prior import possible_range
+from novum.agents.optimizer.prior import possible_range, prior, useful_scale
 from novum.agents.scientist.forms import Form, ProposalError
 from novum.core.deliberation import Rejected
 from novum.core.errors import UnitError
@@ -26,6 +26,11 @@ OUTSIDE, BELOW, ABOVE = SIDES = ("outside", "below", "above")
 LEAST_LEVEL, MOST_LEVEL = 0.5, 0.99
 """Between these lies the probability that a prediction gives to its own allowed outcomes: a rule that its own
 author expects to be broken, or that hardly anything could break, tests nothing."""
+
+SCALES = 4.0
+"""So many times the scale of a property beyond what is known of it, a value is not to be expected."""
+UNKNOWN_SCALES = 1000.0
+"""The same, where nothing was measured and nothing is known: the scale is a guess then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,11 +197,32 @@ def _predicted(objective: Objective, said: Any, context: PlanningContext) -> Pre
     if expected.std is None or not expected.std > 0:
         raise ProposalError(f"{name}.std vanishes in {objective.unit!r}")
     rule = _rule(name, expected, said.get("refuted_if", OUTSIDE), said.get("level", LEVEL), low, high)
-    if (rule.low is None or (low is not None and rule.low <= low)) and (
-        rule.high is None or (high is not None and rule.high >= high)
-    ):
-        raise ProposalError(f"{name}: no value that can occur would refute it; make std smaller")
+    least, most = _expected_range(objective, context)
+    if (rule.low is None or rule.low <= least) and (rule.high is None or rule.high >= most):
+        within = f"{least:g} to {most:g} {objective.unit}"
+        raise ProposalError(f"{name}: no value that can occur would refute it, of {within}; make std smaller")
     return Prediction(property=name, expected=expected, rule=rule)
+
+
+def _expected_range(objective: Objective, context: PlanningContext) -> tuple[float, float]:
+    """Return between which values a property is looked for; what nothing in it refutes tests nothing.
+
+    These are the values that can occur. On a side where there is no such bound it reaches a few scales
+    beyond what was measured and what the goal asks for.
+    """
+    spec = context.properties.get(objective.property)
+    low, high = possible_range(objective, spec)
+    seen = [q.value for o in context.observations if (q := o.values.get(objective.property)) is not None]
+    known = [*seen, *(end for end in (objective.low, objective.high) if end is not None)]
+    centre, spread = prior(objective, spec)
+    scale = max(useful_scale(objective, spec, seen), spread, *(abs(v) for v in known), 0.0)
+    guessed = not known and low is None and high is None and (spec is None or spec.usual is None)
+    reach = (UNKNOWN_SCALES if guessed else SCALES) * scale
+    places = [*known, centre]
+    return (
+        min(places) - reach if low is None else low,
+        max(places) + reach if high is None else high,
+    )
 
 
 def _rule(

@@ -68,6 +68,7 @@ def overview(
             ("space", render.describe_space(goal.space)),
             ("planner", f"{started.planner}, seed {goal.seed}{'' if started.recall else ', without recall'}"),
             ("model", model(started.model)),
+            ("closed", closed(record)),
             ("tools", ", ".join(f"{name} by {tool}" for name, tool in started.tools.items())),
             ("sandbox", sandbox(started.sandbox)),
             ("control of", started.parent),
@@ -93,6 +94,12 @@ def overview(
         parts.append(proposers(record, scales))
     parts += [claim_table(record)] if record.claims else []
     return Group(*parts)
+
+
+def closed(record: CampaignRecord) -> str | None:
+    """Return that the ledger holds words that are not public, where it does."""
+    n = len(record.closed_passages)
+    return f"the ledger holds the words of {n} recalled passages that are not public" if n else None
 
 
 def model(used: ModelUsed | None) -> str | None:

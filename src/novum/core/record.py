@@ -186,6 +186,12 @@ class CampaignRecord:
         for experiment in experiments:
             self.experiments[experiment.id] = ExperimentRecord(experiment, iteration)
 
+    @property
+    def closed_passages(self) -> tuple[str, ...]:
+        """Return the ids of the passages that are not public and whose words stand in the ledger in clear."""
+        passages = (p for recall in self.recalls.values() for p in recall.passages)
+        return tuple(dict.fromkeys(p.id for p in passages if p.access is not Access.PUBLIC))
+
     def was_told_closed(self, step: str) -> bool:
         """Say whether a model was told in a step, or in a part of it, what is not public.
 

@@ -3,9 +3,10 @@
 import pytest
 from report_campaigns import MOLECULE_GOAL, Builder, molecule_truth, molecules
 
+from novum.cli.pages import closed as pages_closed
 from novum.core.conversation import Exchange, Reply, Usage
-from novum.core.deliberation import REFUSED_CALL, Contender, Deliberation, Rejected, Turn
-from novum.core.events import Analysed, Exchanged, Hypothesised, ModelUsed
+from novum.core.deliberation import REFUSED_CALL, Contender, Deliberation, Passage, Rejected, Turn
+from novum.core.events import Analysed, Exchanged, Hypothesised, ModelUsed, Recalled
 from novum.core.knowledge import Access
 from novum.core.prose import Analysis, Sentence
 from novum.workflows.contributions import model_use, rivalry
@@ -149,3 +150,15 @@ def test_predictions_that_are_equally_near_are_nobodys_win():
     assert (found.model_nearer, found.surrogate_nearer) == (3, 0), "six of nine are equal"
     for page in pages(record):
         assert "in 6 both were equally near" in page
+
+
+def test_a_ledger_that_holds_words_that_are_not_public_says_so():
+    passages = tuple(
+        Passage(id=f"K-{access}", text=SECRET, access=access)
+        for access in (Access.PUBLIC, Access.RESTRICTED, Access.SENSITIVE)
+    )
+    started = Builder(MOLECULE_GOAL, molecules(6), molecule_truth).start()
+    assert pages_closed(started.record) is None
+    started.add(Recalled(iteration=0, query="q", items=(), passages=passages))
+    assert started.record.closed_passages == ("K-restricted", "K-sensitive")
+    assert "2 recalled passages that are not public" in pages_closed(started.record)

@@ -8,7 +8,7 @@ from platform import python_version
 from typing import TYPE_CHECKING, Any
 
 from novum.core.digest import digest, digest_bytes
-from novum.core.errors import NotFoundError, StoreError
+from novum.core.errors import NotFoundError, SettingsError, StoreError
 from novum.core.events import Event
 from novum.core.goals import Goal
 from novum.core.record import CampaignRecord
@@ -233,11 +233,12 @@ class Workspace:
         Args:
             name: as `agents.choose` has it.
             model: whom it asks, or that one's name in the settings; without it the default. A name that the
-                settings do not have any more gives a model that answers nothing.
+                settings do not have any more, or whose key is not set, gives a model that answers nothing and
+                says why: what a campaign began with it goes on without it.
 
         Raises:
             UsageError: there is no such planner, or no model for it.
-            SettingsError: the model's key is not set.
+            SettingsError: the default model's key is not set.
         """
         from novum.agents.choose import MODEL_PLANNERS, open_planner
 
@@ -249,7 +250,7 @@ class Workspace:
             return open_planner(name, model=model)
         try:
             return open_planner(name, model=self.open_model(model))
-        except NotFoundError as error:
+        except (NotFoundError, SettingsError) as error:
             from novum.agents.models.absent import AbsentModel
 
             return open_planner(name, model=AbsentModel(model, str(error)))

@@ -9,15 +9,18 @@ from lives import PowerCut, life
 from scripts import asked_for, hypothesis, opening, parts, random_reply, schema_of
 
 from novum.agents.models.absent import AbsentModel
-from novum.agents.models.base import Reply, ToolUse
+from novum.agents.models.base import Message, Reply, Request, ToolUse
 from novum.agents.models.scripted import ScriptedModel
 from novum.core.access import Destination
 from novum.core.deliberation import Turn
-from novum.core.errors import ModelUnavailableError
+from novum.core.errors import ModelUnavailableError, SettingsError
 from novum.core.events import Exchanged, Hypothesised, Probed
 from novum.core.goals import Budget, Confirmation, Goal, Objective, ObjectiveKind
 from novum.core.knowledge import Access, KnowledgeItem, Level, Provenance
+from novum.core.model_entry import ModelEntry
+from novum.core.settings import Settings
 from novum.core.spaces import Candidate, ContinuousParameter, MoleculeSpace, ParameterSpace, PoolSpace
+from novum.runtime import Workspace
 from novum.tools.chemistry.descriptors import descriptors
 from novum.workflows.replay import check_registrations, check_verdicts, replay
 from novum.workflows.reporting import build_report
@@ -332,6 +335,32 @@ def test_a_model_that_is_not_in_the_settings_any_more_does_not_stop_a_campaign(t
         assert replay(one.ledger.events("c"), one.registry, opening(model)) == []
     assert record.finished
     assert any(d.note.startswith("it is not in the settings") for d in record.deliberations.values())
+
+
+def test_a_model_that_went_to_another_machine_is_told_nothing_and_does_not_stop_a_campaign(tmp_path):
+    root = tmp_path / "w"
+    here = ScriptedModel(random_reply())
+    with pytest.raises(PowerCut), life(root, planners=opening(here), dies_after=12) as one:
+        one.discovery.run(one.discovery.create(GOALS["parameters"], planner="scientist", campaign="c"))
+    away = ScriptedModel(random_reply(), destination=Destination.REMOTE_MODEL)
+    with life(root, planners=opening(away)) as one:
+        record = one.discovery.run("c").record
+        assert replay(one.ledger.events("c"), one.registry, opening(away)) == []
+    assert record.finished
+    assert not away.requests
+    assert any("has a remote address now" in d.note for d in record.deliberations.values())
+
+
+def test_a_model_whose_key_is_not_set_any_more_answers_nothing_and_says_why(tmp_path, monkeypatch):
+    monkeypatch.delenv("LAB_KEY", raising=False)
+    entry = ModelEntry(base_url="https://llm.example.org/v1", model="m", api_key_env="LAB_KEY")
+    settings = Settings(workspace=tmp_path / "w", model="hosted", models={"hosted": entry})
+    with Workspace(settings) as workspace:
+        planner = workspace.open_planner("scientist", model="hosted")
+        with pytest.raises(ModelUnavailableError, match=r"LAB_KEY.* is not set"):
+            planner.model.complete(Request(messages=(Message.user("Hello"),)))
+        with pytest.raises(SettingsError, match="LAB_KEY"):
+            workspace.open_planner("scientist")
 
 
 def test_a_campaign_with_a_missing_or_changed_exchange_is_found_out(tmp_path):

@@ -19,10 +19,13 @@ def stopping_in_order(watch: Listener) -> Iterator[Listener]:
     works, so that Ctrl-C would end a search for substructures with half an answer, and nothing else.
     SIGINT is therefore blocked, taken by a thread that waits for it, and passed on as SIGTERM, which
     RDKit leaves alone. And an ``except`` somewhere may swallow the KeyboardInterrupt. It is then raised
-    again at the next event.
+    again at the next event. Or it makes another error of it: whatever is raised after that is one, too.
 
     Yields:
         The listener to give to the workspace; it passes events on to `watch`.
+
+    Raises:
+        KeyboardInterrupt: it was interrupted.
     """
     requested, ended = threading.Event(), threading.Event()
     main = threading.get_ident()
@@ -50,6 +53,10 @@ def stopping_in_order(watch: Listener) -> Iterator[Listener]:
     thread.start()
     try:
         yield listen
+    except Exception as error:
+        if requested.is_set():
+            raise KeyboardInterrupt from error
+        raise
     finally:
         ended.set()
         assert thread.ident is not None

@@ -506,6 +506,17 @@ def test_a_server_that_is_not_there_is_unreachable():
     assert raised.value.kind == "unreachable"
 
 
+@pytest.mark.parametrize("failure", [ImportError("no module"), RuntimeError("rehearsal"), ValueError("?")])
+def test_a_library_that_cannot_be_loaded_is_a_model_that_does_not_answer(failure, monkeypatch):
+    def broken():
+        raise failure
+
+    monkeypatch.setattr("novum.agents.models.gateway.load_litellm", broken)
+    error, asked = fault(say("never"))
+    assert (error.kind, asked) == ("failed", 0)
+    assert type(failure).__name__ in str(error)
+
+
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_a_server_that_denies_access_is_asked_once(status):
     error, asked = fault(fail(status))

@@ -137,7 +137,7 @@ def _launch(
     if not fit.checked:
         notes.append("the size of the weights is not known: whether they fit was not checked")
     if servable.fp8 and any(gpu.capability is None for gpu in order.machine.gpus):
-        notes.append("its weights are FP8: that needs GPUs as H100 and H200, not A100")
+        notes.append("its weights are FP8: that needs Hopper (H100, H200); Ada is not verified, A100 cannot")
     return Launch(
         engine=engine,
         server=server,

@@ -1,5 +1,6 @@
 """What a server can really do: each ability is tried, and what was seen is said."""
 
+import re
 import struct
 import zlib
 from collections.abc import Callable
@@ -28,6 +29,14 @@ _ENGINES = {
     "library": "ollama",
 }
 """``owned_by`` of the list of models → engine."""
+_COLOURS = {
+    "magenta": (b"\xff\x00\xff", frozenset({"magenta", "fuchsia", "pink", "purple"})),
+    "cyan": (b"\x00\xff\xff", frozenset({"cyan", "aqua", "turquoise"})),
+}
+"""Colours that nobody names by chance, and their names. One that sees nothing would have to guess both."""
+_NAMES = frozenset({"red", "green", "blue", "yellow", "white", "black", "grey"}).union(
+    *(names for _, names in _COLOURS.values())
+)
 _HELLO = "Say hello in one short sentence."
 
 
@@ -185,15 +194,24 @@ class _Probe:
             self._seen["tools"] = "content" if how else "none"
 
     def _images(self) -> None:
-        picture = Image.from_bytes(_red_square(), media_type="image/png")
-
-        def seen(reply: Reply) -> tuple[bool | None, str]:
-            if "red" in reply.text.lower():
-                return True, "it named the colour of a red square"
-            return None, f"a red square was accepted, and called {_quoted(reply)}"
-
         question = "Which colour is this square? One word."
-        self._seen["images"] = self._try("images", seen, question, parts=(picture,), thinking=self._quiet)
+        for colour, (rgb, names) in _COLOURS.items():
+            picture = Image.from_bytes(_square(rgb), media_type="image/png")
+
+            def seen(
+                reply: Reply, colour: str = colour, names: frozenset[str] = names
+            ) -> tuple[bool | None, str]:
+                named = set(re.findall(r"[a-z]+", reply.text.lower())) & _NAMES
+                if reply.finish is not Finish.REFUSAL and named and named <= names:
+                    return True, "it named the colours of two squares"
+                return None, f"a {colour} square was accepted, and called {_quoted(reply)}"
+
+            found = self._try("images", seen, question, parts=(picture,), thinking=self._quiet)
+            self._seen["images"] = found
+            if not found:
+                return
+            self._findings.pop()
+        self._note("images", True, "it named the colours of two squares")
 
     def _context(self, listed: tuple[dict[str, Any], ...]) -> None:
         tokens = _context_of(listed, self._gateway.entry.model)
@@ -301,14 +319,14 @@ def _context_of(listed: tuple[dict[str, Any], ...], model: str) -> int | None:
     return None
 
 
-def _red_square(side: int = 64) -> bytes:
-    """Return the PNG file of a red square."""
+def _square(rgb: bytes, side: int = 64) -> bytes:
+    """Return the PNG file of a square of one colour."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     head = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
-    rows = (b"\x00" + b"\xff\x00\x00" * side) * side
+    rows = (b"\x00" + rgb * side) * side
     return (
         b"\x89PNG\r\n\x1a\n"
         + chunk(b"IHDR", head)

@@ -1,6 +1,9 @@
 """A card says what a server was seen to do, and not what it says of itself."""
 
+import base64
 import json
+import struct
+import zlib
 from importlib.util import find_spec
 
 import pytest
@@ -32,6 +35,16 @@ def card_of(scene, *, models=({"id": "m", "object": "model"},), family="qwen3", 
             gateway.close()
 
 
+def colour_of(body) -> str:
+    """Return the name of the colour of the picture in a question, as one who sees it."""
+    (part,) = (p for p in body["messages"][-1]["content"] if p["type"] == "image_url")
+    png = base64.b64decode(part["image_url"]["url"].partition(",")[2])
+    at = png.index(b"IDAT")
+    (size,) = struct.unpack(">I", png[at - 4 : at])
+    rgb = zlib.decompress(png[at + 4 : at + 4 + size])[1:4]
+    return {b"\xff\x00\xff": "Magenta.", b"\x00\xff\xff": "Cyan."}[rgb]
+
+
 def able(body, stage):
     """Answer as a good server with a good model does."""
     template = body.get("chat_template_kwargs", {})
@@ -47,7 +60,7 @@ def able(body, stage):
     if body.get("max_tokens", 0) > 1_000_000:
         return overflow()(body, stage)
     if "image_url" in question:
-        return say("Red.", reasoning=thought)(body, stage)
+        return say(colour_of(body), reasoning=thought)(body, stage)
     if "Count" in question:
         return say(" ".join(map(str, range(60))), pause_s=0.001)(body, stage)
     return say("Hello there.", reasoning=thought)(body, stage)
@@ -121,6 +134,22 @@ def test_reasoning_that_cannot_be_switched_off_is_seen():
 def test_a_family_without_a_switch_is_seen_to_reason_or_not():
     assert card_of(say("yes", reasoning="hmm"), family="generic").thinking == "always"
     assert card_of(say("yes"), family="generic").thinking == "never"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "The picture could not be rendered, which is required.",
+        "I'm sorry, but I can't see a magenta or cyan square.",
+        "Magenta.",
+        "Magenta, cyan, red or blue.",
+    ],
+)
+def test_one_that_sees_nothing_is_not_believed_to_see(told):
+    def blind(body, stage):
+        return say(told)(body, stage) if "image_url" in json.dumps(body) else able(body, stage)
+
+    assert not card_of(blind).images
 
 
 def test_images_that_a_server_refuses_are_ruled_out():

@@ -54,6 +54,30 @@ def test_what_is_no_crystal_is_refused_with_the_reason(text, reason) -> None:
         parse_structure(text)
 
 
+def test_a_poscar_without_the_names_of_elements_is_refused_and_none_are_invented() -> None:
+    with pytest.raises(ToolFailedError, match="names no elements"):
+        parse_structure("rock salt\n1.0\n4 0 0\n0 4 0\n0 0 4\n1 1\ndirect\n0 0 0\n0.5 0.5 0.5\n")
+
+
+def test_a_cif_whose_sites_do_not_make_its_formula_is_refused() -> None:
+    missing = re.sub(r"_chemical_formula_sum.*", "_chemical_formula_sum 'Na1 Cl1 H2 O1'", SALT)
+    with pytest.raises(ToolFailedError, match=r"make 'NaCl', but it states the formula 'Na1 Cl1 H2 O1'"):
+        parse_structure(missing)
+    assert parse_structure(re.sub(r"_chemical_formula_sum.*", "_chemical_formula_sum ?", SALT))
+
+
+def test_what_the_reader_mended_in_a_cif_is_told_beside_the_result() -> None:
+    start = Structure.from_spacegroup("P6_3/mmc", Lattice.hexagonal(3.2, 5.2), ["Mg"], [[1 / 3, 2 / 3, 0.25]])
+    rounded = re.sub(r"0\.(3{4,}|6{3,}7)\d*", lambda m: m[0][:6], write_structure(start))
+    assert any("rounded" in warning for warning in describe(rounded).warnings)
+    assert not describe(SALT).warnings
+
+
+def test_a_range_of_angles_without_a_peak_is_refused_with_the_range() -> None:
+    with pytest.raises(ToolFailedError, match="no peak lies between 10 and 20 degree"):
+        xrd(COPPER, low=10, high=20)
+
+
 def test_a_partial_occupancy_is_refused_where_it_cannot_be_computed_with() -> None:
     mixed = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.8), [{"Cu": 0.5, "Au": 0.5}], [[0, 0, 0]])
     with pytest.raises(ToolFailedError, match="order the structure first"):

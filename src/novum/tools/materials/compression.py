@@ -11,7 +11,13 @@ from novum.tools.examples import Example
 from novum.tools.materials.calculators import CalculatorName, Family, Method
 from novum.tools.materials.relaxation import energy_of, relax
 from novum.tools.materials.samples import COPPER
-from novum.tools.materials.structures import StructureText, formula_of, parse_structure, to_atoms
+from novum.tools.materials.structures import (
+    StructureText,
+    formula_of,
+    parse_structure,
+    reading_warnings,
+    to_atoms,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,6 +25,12 @@ if TYPE_CHECKING:
 WORST_FIT = 2e-3
 """Largest residual, in eV for each atom, of energies that one equation of state describes."""
 
+
+USUAL_DERIVATIVES = (2.0, 8.0)
+"""Derivatives of the bulk modulus by pressure that crystals usually have."""
+
+ROUGH = 0.05
+"""Residual of a fit, as a share of the range of the energies, that is told."""
 
 MODULUS_ERROR = 31.0
 """Standard deviation, in GPa, of CHGNet's bulk moduli of 49 elements from those of WIEN2k (PBE).
@@ -94,7 +106,8 @@ def equation_of_state(
     from ase.units import GPa
 
     method = Method(calculator, family, checkpoint)
-    relaxed = relax(parse_structure(structure), method)
+    given = parse_structure(structure)
+    relaxed = relax(given, method)
     start = to_atoms(relaxed.structure)
     volumes, energies = [], []
     for factor in np.linspace(1 - strain, 1 + strain, points):
@@ -114,6 +127,7 @@ def equation_of_state(
             "bulk_modulus_pressure_derivative": fit[7],
             "equilibrium_volume_per_atom": fit[5],
         },
+        warnings=(*reading_warnings(given), *doubts(fit[3], np.array(volumes), np.array(energies), fit[:4])),
         ran=f"{method.title}, equation of state",
         details={
             "formula": formula_of(relaxed.structure),
@@ -121,6 +135,32 @@ def equation_of_state(
             "energies_ev": [round(e, 6) for e in energies],
         },
     )
+
+
+def doubts(
+    derivative: float,
+    volumes: "NDArray[np.float64]",
+    energies: "NDArray[np.float64]",
+    best: tuple[float, ...],
+) -> tuple[str, ...]:
+    """Return why a fitted equation of state should not be trusted.
+
+    Args:
+        derivative: that of the bulk modulus by pressure.
+        volumes: in cubic angstrom for each atom.
+        energies: in eV for each atom.
+        best: energy, volume, bulk modulus and its derivative at the minimum.
+    """
+    found = []
+    if not USUAL_DERIVATIVES[0] <= derivative <= USUAL_DERIVATIVES[1]:
+        found.append(
+            f"the derivative of the bulk modulus is {derivative:.1f}, where crystals have 2 to 8: the energy "
+            "surface is not smooth here, and neither it nor the modulus should be used"
+        )
+    miss = float(np.abs(_birch_murnaghan(volumes, *best) - energies).max() / np.ptp(energies))
+    if miss > ROUGH:
+        found.append(f"the fit misses an energy by {miss:.0%} of their range: the bulk modulus is rough")
+    return tuple(found)
 
 
 def fit_birch_murnaghan(volumes: "NDArray[np.float64]", energies: "NDArray[np.float64]") -> tuple[float, ...]:

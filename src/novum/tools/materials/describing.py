@@ -13,6 +13,7 @@ from novum.tools.materials.structures import (
     StructureText,
     formula_of,
     parse_structure,
+    reading_warnings,
     write_structure,
 )
 
@@ -84,6 +85,7 @@ def describe(
         density=float(found.density),
         volume_per_atom=found.volume / len(found),
         shortest_distance=_shortest(found),
+        warnings=reading_warnings(found),
         details={
             "formula": formula_of(found),
             "space_group": analysis.get_space_group_symbol(),
@@ -162,6 +164,7 @@ def match(
     return MatchProperties(
         matches=int(bool(same)),
         displacement=shift,
+        warnings=(*reading_warnings(first), *reading_warnings(second)),
         details={"formulas": [formula_of(first), formula_of(second)]},
     )
 

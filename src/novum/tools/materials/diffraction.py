@@ -9,7 +9,7 @@ from novum.core.errors import ToolFailedError
 from novum.tools.base import Properties, Unit, tool
 from novum.tools.examples import Example
 from novum.tools.materials.samples import COPPER
-from novum.tools.materials.structures import StructureText, formula_of, parse_structure
+from novum.tools.materials.structures import StructureText, formula_of, parse_structure, reading_warnings
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -86,7 +86,10 @@ def xrd(
         raise ToolFailedError("the angles must rise: low is not below high")
     found = parse_structure(structure)
     calculator = XRDCalculator(wavelength=radiation)
-    pattern = calculator.get_pattern(found, two_theta_range=(low, high))
+    try:
+        pattern = calculator.get_pattern(found, two_theta_range=(low, high))
+    except ValueError as error:  # the largest intensity of none
+        raise ToolFailedError(f"no peak lies between {low:g} and {high:g} degree") from error
     if not len(pattern.x):
         raise ToolFailedError(f"no peak lies between {low:g} and {high:g} degree")
     angles, heights = np.asarray(pattern.x), np.asarray(pattern.y)
@@ -105,6 +108,7 @@ def xrd(
         strongest_peak=float(angles[strong[0]]),
         pattern_similarity=similarity,
         lattice_stretch=stretch,
+        warnings=reading_warnings(found),
         details={
             "formula": formula_of(found),
             "radiation": radiation,

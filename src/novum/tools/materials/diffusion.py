@@ -16,6 +16,7 @@ from novum.tools.materials.structures import (
     StructureText,
     formula_of,
     parse_structure,
+    reading_warnings,
     to_atoms,
 )
 
@@ -149,17 +150,16 @@ def diffusion(
     path = np.array(positions)[:, followed]
     spread, slope, error = measure_slope(path, time_step)
     moved = spread**0.5 >= HOP and slope > 0
+    still = (
+        f"the {element} atoms moved {spread**0.5:.2f} angstrom, which is vibration: no diffusion was "
+        f"seen in {duration:g} ps"
+    )
     return DiffusionProperties(
         diffusion_coefficient=slope / 6 * 0.1 if moved else None,  # angstrom²/fs is 0.1 cm²/s
         mean_squared_displacement=spread,
         mean_temperature=float(np.mean(temperatures)),
         std={"diffusion_coefficient": error / 6 * 0.1} if moved else {},
-        warnings=()
-        if moved
-        else (
-            f"the {element} atoms moved {spread**0.5:.2f} angstrom, which is vibration: no diffusion was "
-            f"seen in {duration:g} ps",
-        ),
+        warnings=(*reading_warnings(start), *([] if moved else [still])),
         ran=f"{method.title}, molecular dynamics",
         details={
             "formula": formula_of(begun),

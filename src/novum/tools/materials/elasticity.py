@@ -14,7 +14,19 @@ from novum.tools.materials.calculators import CalculatorName, Family, Method
 from novum.tools.materials.compression import MODULUS_ERROR
 from novum.tools.materials.relaxation import relax
 from novum.tools.materials.samples import COPPER
-from novum.tools.materials.structures import StructureText, formula_of, parse_structure, to_atoms
+from novum.tools.materials.structures import (
+    StructureText,
+    formula_of,
+    parse_structure,
+    reading_warnings,
+    to_atoms,
+)
+
+UNSTABLE = "the elastic tensor is not positive definite: mechanically unstable"
+UNMEASURED = (
+    "no error of this method is known for shear_modulus, young_modulus, poisson_ratio and least_stiffness; "
+    "CHGNet makes crystals too soft under shear"
+)
 
 VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
@@ -94,8 +106,9 @@ def elasticity(
     from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
     method = Method(calculator, family, checkpoint)
-    given = SpacegroupAnalyzer(parse_structure(structure), symprec=0.05)
-    relaxed = relax(given.get_conventional_standard_structure(), method, force=0.005, steps=500)
+    given = parse_structure(structure)
+    standard = SpacegroupAnalyzer(given, symprec=0.05)
+    relaxed = relax(standard.get_conventional_standard_structure(), method, force=0.005, steps=500)
     start = to_atoms(relaxed.structure)
     tensor = np.zeros((6, 6))
     for column, (i, j) in enumerate(VOIGT):
@@ -124,7 +137,7 @@ def elasticity(
         young_modulus=9 * bulk * shear / (3 * bulk + shear),
         poisson_ratio=(3 * bulk - 2 * shear) / (2 * (3 * bulk + shear)),
         least_stiffness=float(eigenvalues[0]),
-        warnings=() if stable else ("the elastic tensor is not positive definite: mechanically unstable",),
+        warnings=(*reading_warnings(given), *([] if stable else [UNSTABLE]), UNMEASURED),
         ran=f"{method.title}, finite strains",
         details={
             "formula": formula_of(relaxed.structure),

@@ -15,6 +15,7 @@ from novum.tools.materials.structures import (
     StructureText,
     formula_of,
     parse_structure,
+    reading_warnings,
     to_atoms,
     write_structure,
 )
@@ -107,6 +108,7 @@ def relaxing(
         density=float(found.density),
         max_force=largest,
         pressure=pressure,
+        warnings=reading_warnings(start),
         ran=method.title,
         details={
             "formula": formula_of(found),

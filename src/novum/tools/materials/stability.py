@@ -12,7 +12,13 @@ from novum.tools.materials.hull import place_on_hull
 from novum.tools.materials.references import Phase, competing_phases, elemental_phase
 from novum.tools.materials.relaxation import relax
 from novum.tools.materials.samples import ALUMINIDE
-from novum.tools.materials.structures import StructureText, formula_of, parse_structure, write_structure
+from novum.tools.materials.structures import (
+    StructureText,
+    formula_of,
+    parse_structure,
+    reading_warnings,
+    write_structure,
+)
 
 ERROR = 0.08
 """Standard deviation, in eV for each atom, of a formation energy against the measured one.
@@ -172,7 +178,7 @@ def examine(
     on_hull += [Phase(p.name or f"given:{p.formula}", p.formula, p.energy, "given") for p in phases]
     place = place_on_hull(formula, energy, on_hull)
     before, after = _group(start), _group(relaxed.structure)
-    warnings = []
+    warnings = [*reading_warnings(start)]
     if before != after:
         warnings.append(f"the space group changed on relaxation: {before} became {after}")
     return StabilityProperties(

@@ -15,6 +15,7 @@ from novum.tools.materials.structures import (
     StructureText,
     formula_of,
     parse_structure,
+    reading_warnings,
     write_structure,
 )
 
@@ -71,7 +72,8 @@ def supercell(
     times = repeats[0] * repeats[1] * repeats[2]
     if min(repeats) < 1 or len(found) * times > MOST_ATOMS:
         raise ToolFailedError(f"repeats must be 1 or more and make at most {MOST_ATOMS} atoms")
-    return _made([(found.make_supercell(repeats, in_place=False), {"repeats": list(repeats)})], output)
+    made = [(found.make_supercell(repeats, in_place=False), {"repeats": list(repeats)})]
+    return _made(made, output, reading_warnings(found))
 
 
 @tool(
@@ -116,7 +118,8 @@ def surface(
 
     if not any(miller):
         raise ToolFailedError("(0, 0, 0) is no plane")
-    whole = SpacegroupAnalyzer(parse_structure(structure)).get_conventional_standard_structure()
+    found = parse_structure(structure)
+    whole = SpacegroupAnalyzer(found).get_conventional_standard_structure()
     cutter = SlabGenerator(whole, miller, thickness, vacuum, center_slab=True, max_normal_search=3)
     slabs = cutter.get_slabs(symmetrize=False)
     if not slabs:
@@ -134,6 +137,7 @@ def surface(
             for slab in slabs
         ],
         output,
+        reading_warnings(found),
     )
 
 
@@ -206,7 +210,7 @@ def substitute(
         (_replaced(found, changes), {"changes": changes, "misfit": round(misfit, 5)})
         for misfit, changes in made[:most]
     ]
-    answer = _made(listed, output)
+    answer = _made(listed, output, reading_warnings(found))
     return answer.model_copy(update={"details": {**answer.details, "oxidation_states": charges}})
 
 
@@ -274,16 +278,19 @@ def order(
         one = entry["structure"]
         one.remove_oxidation_states()
         listed.append((one, {"electrostatic_energy_ev": round(float(entry["energy"]), 6)}))
-    return _made(listed, output)
+    return _made(listed, output, reading_warnings(found))
 
 
-def _made(listed: "list[tuple[Structure, dict[str, Any]]]", output: Format) -> MadeProperties:
+def _made(
+    listed: "list[tuple[Structure, dict[str, Any]]]", output: Format, warnings: tuple[str, ...]
+) -> MadeProperties:
     first = listed[0][0]
     if len(first) > MOST_ATOMS:
         raise ToolFailedError(f"the structure has {len(first)} atoms; at most {MOST_ATOMS} can be made here")
     return MadeProperties(
         n_structures=len(listed),
         n_atoms=len(first),
+        warnings=warnings,
         details={
             "structures": [
                 {"formula": formula_of(one), **told, "structure": write_structure(one, output)}

@@ -12,7 +12,13 @@ from novum.tools.examples import Example
 from novum.tools.materials.calculators import CalculatorName, Family, Method
 from novum.tools.materials.relaxation import relax
 from novum.tools.materials.samples import COPPER
-from novum.tools.materials.structures import MOST_ATOMS, StructureText, formula_of, parse_structure
+from novum.tools.materials.structures import (
+    MOST_ATOMS,
+    StructureText,
+    formula_of,
+    parse_structure,
+    reading_warnings,
+)
 
 if TYPE_CHECKING:
     from phonopy import Phonopy
@@ -100,7 +106,8 @@ def phonons(
         phonopy: Togo et al., J. Phys. Condens. Matter 35, 353001 (2023), doi:10.1088/1361-648X/acd831.
     """
     method = Method(calculator, family, checkpoint)
-    start = parse_structure(structure).get_primitive_structure()
+    given = parse_structure(structure)
+    start = given.get_primitive_structure()
     relaxed = relax(start, method, force=0.002, steps=500)
     work = _supercell(relaxed.structure, length)
     _displace(work, method, displacement)
@@ -115,7 +122,7 @@ def phonons(
     planck = 4.135667696e-3  # eV / THz
     zero_point = float((real.sum(axis=1) * weights).sum() / weights.sum()) * planck / 2 / n_atoms
     stable = lowest >= IMAGINARY_BELOW
-    warnings = []
+    warnings = [*reading_warnings(given)]
     if not stable:
         warnings.append(f"imaginary modes down to {lowest:.2f} THz: dynamically unstable as it is")
     elif lowest < -0.05:

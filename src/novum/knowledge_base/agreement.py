@@ -15,6 +15,9 @@ from novum.knowledge_base.rows import tool_of
 SIGMAS = 3.0
 """Two values conflict where they differ by more standard deviations of their difference than this."""
 
+ASSUMED_KELVIN = 1.0
+"""Standard deviation of a temperature on a scale with an arbitrary zero that states none: a choice."""
+
 ASSUMED_SPREAD = 0.05
 """Relative standard deviation of a value that states none: a choice, so that no value counts as exact
 because somebody left its uncertainty out."""
@@ -91,17 +94,17 @@ def reading(item: KnowledgeItem) -> Reading:
 
 
 def rounding_of(value: float, unit: str) -> float | None:
-    """Return the standard deviation that rounding to the last digit written leaves, in base units.
+    """Return what is assumed of a value in a unit whose zero is arbitrary, in base units.
 
-    None for a unit with a true zero. Of a number that ends in zeros before the point, the last is taken as
-    written: 20 °C is known to half a degree.
+    None for a unit with a true zero. `ASSUMED_KELVIN`, or the standard deviation that rounding to the last
+    digit written leaves, where that is more.
     """
     if not has_offset(unit):
         return None
     exponent = Decimal(repr(value)).normalize().as_tuple().exponent
     digit = 10.0 ** min(0, exponent if isinstance(exponent, int) else 0)
     base = base_units(Quantity(value=value, unit=unit), digit / math.sqrt(12))
-    return None if base is None else base[1]
+    return None if base is None or base[1] is None else max(base[1], ASSUMED_KELVIN)
 
 
 def difference(

@@ -102,6 +102,8 @@ class _Company:
             return
         fallen = {one.id for one in self._side.fallen}
         moving = fallen | self._side.changed
+        if not moving <= self._items.keys():
+            return  # what came has gone elsewhere again
         voices = {self._items[id].voice for id in moving}
         certain = self._certain_voices(moving)
         for one in self._side.said:

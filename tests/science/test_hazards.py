@@ -110,6 +110,12 @@ def test_what_cannot_be_judged_may_not_go_on(smiles):
         hazards(smiles)
 
 
+def test_a_salt_whose_charges_cannot_be_removed_is_not_judged_and_does_not_crash():
+    found = screen("F[P-](F)(F)(F)(F)F.[Li+]")
+    assert found.outcome is Outcome.NOT_JUDGED
+    assert "RDKit cannot work with it" in str(found)
+
+
 def test_a_hazard_beside_an_unknown_element_is_still_flagged():
     assert screen("[Pd].CC(C)OP(=O)(C)F").outcome is Outcome.FLAGGED
 

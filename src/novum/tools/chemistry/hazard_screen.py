@@ -81,10 +81,17 @@ def screen(smiles: str) -> Screening:
         >>> screen("not a molecule").may_proceed
         False
     """
+    from rdkit.Chem import MolSanitizeException
+
     try:
-        molecule = parse_mixture(smiles)
+        return _judge(parse_mixture(smiles))
     except ToolFailedError as error:
         return Screening(Outcome.NOT_JUDGED, reason=f"not judged: {error}")
+    except (MolSanitizeException, ValueError, RuntimeError) as error:  # the classes that RDKit raises
+        return Screening(Outcome.NOT_JUDGED, reason=f"not judged: RDKit cannot work with it: {error}")
+
+
+def _judge(molecule: "Mol") -> Screening:
     elements = {atom.GetSymbol() for atom in molecule.GetAtoms()}
     found = dict.fromkeys(_by_element(molecule))
     strange = sorted(elements - JUDGED_ELEMENTS - POISONOUS_ELEMENTS)

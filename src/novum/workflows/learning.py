@@ -75,7 +75,8 @@ class CampaignKnowledge:
         """Return the items nearest to `text`, best first; nothing is loaded for an empty base."""
         if self._base.items.count() == 0:
             return ()
-        return release((hit.item for hit in self._base.search(text, n)), to=self._to).items
+        # by tier before the limit: what is closed takes no place of what may be told
+        return tuple(hit.item for hit in self._base.search(text, n, access=tuple(open_tiers(self._to))))
 
     def named(self, ids: Collection[str]) -> tuple[KnowledgeItem, ...]:
         """Return the items of these ids, as far as there are any and they may be told."""

@@ -97,14 +97,30 @@ def test_knowledge_is_found_and_what_is_restricted_stays(workspace):
     )
     seen = near.structured_content
     assert seen["items"]
-    assert seen["withheld"] == 0
     _, (remote,) = spoken(
         workspace, ("search_knowledge", {"text": "gap", "n": 50}), to=Destination.REMOTE_MODEL
     )
     shown = {item["id"] for item in remote.structured_content["items"]}
     assert not shown & {item.id for item in hidden}
-    assert remote.structured_content["withheld"] == len(seen["items"]) - len(shown)
+    assert set(remote.structured_content) == {"items"}  # a count would confirm a guess
     assert not far.is_error
+
+
+def test_what_is_closed_takes_no_place_of_what_may_be_told(workspace):
+    public = next(i for i in items().values() if i.access is Access.PUBLIC)
+    told = public.model_copy(update={"id": "", "text": "a quokka was weighed", "subject": "quokka"})
+    told = told.model_copy(update={"id": "K-00000000aa"})
+    secrets = [
+        told.model_copy(
+            update={"id": f"K-0000000{n:03d}", "access": Access.SENSITIVE, "text": "quokka quokka"}
+        )
+        for n in range(5)
+    ]
+    workspace.knowledge.record([told, *secrets])
+    _, (far,) = spoken(
+        workspace, ("search_knowledge", {"text": "quokka", "n": 1}), to=Destination.REMOTE_MODEL
+    )
+    assert [item["text"] for item in far.structured_content["items"]] == ["a quokka was weighed"]
 
 
 def test_an_item_that_is_withheld_is_not_even_confirmed(workspace):
@@ -120,6 +136,42 @@ def test_an_item_that_is_withheld_is_not_even_confirmed(workspace):
         to=Destination.REMOTE_MODEL,
     )
     assert far.content[0].text.replace(wanted, "") == none.content[0].text.replace("0" * 12, "")
+
+
+def test_an_item_that_names_a_withheld_one_is_withheld_as_well(workspace):
+    public = next(i for i in items().values() if i.access is Access.PUBLIC)
+    secret = public.model_copy(update={"id": "their own id", "access": Access.SENSITIVE, "text": "a secret"})
+    teller = public.model_copy(
+        update={"id": "K-00000000ab", "text": "a numbat", "status_reason": "their own id"}
+    )
+    workspace.knowledge.record([secret, teller])
+    calls = (("show_item", {"id": teller.id}), ("search_knowledge", {"text": "numbat", "n": 50}))
+    _, (near, _) = spoken(workspace, *calls)
+    assert near.structured_content["status_reason"] == "their own id"
+    _, (far, found) = spoken(workspace, *calls, to=Destination.REMOTE_MODEL)
+    assert far.is_error
+    assert teller.id not in {item["id"] for item in found.structured_content["items"]}
+
+
+def test_a_campaign_tells_a_model_elsewhere_nothing_of_a_candidate_that_is_closed(tmp_path):
+    with Workspace(load_settings(workspace=tmp_path / "ws")) as opened:
+        name = "maximise-qed-1"
+        spoken(opened, ("run_campaign", {"goal": "maximise qed", "experiments": 2}))
+        record = opened.record(name)
+        subject = next(iter(record.observations())).candidate.id
+        known = next(iter(opened.knowledge.query(subjects=[subject])))
+        opened.knowledge.record(
+            [known.model_copy(update={"id": "K-00000000ac", "access": Access.SENSITIVE, "text": "a secret"})]
+        )
+        asked = ("show_campaign", {"campaign": name}), ("list_campaigns", {})
+        _, (near, _) = spoken(opened, *asked)
+        _, (far, listed) = spoken(opened, *asked, to=Destination.REMOTE_MODEL)
+    assert subject in str(near.structured_content)
+    assert subject not in str(far.structured_content)
+    hidden = {e.experiment.id for e in record.experiments.values() if e.experiment.candidate.id == subject}
+    assert hidden
+    assert not any(id in str(far.structured_content["verdicts"]) for id in hidden)
+    assert listed.structured_content["campaigns"]
 
 
 def test_a_campaign_runs_to_its_end_and_can_be_read(tmp_path):

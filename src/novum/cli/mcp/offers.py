@@ -1,5 +1,6 @@
 """What an MCP client is offered: tools, campaigns and the knowledge base, each as a function over JSON."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,10 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import TypeAdapter, ValidationError
 
 from novum.cli.campaigns import overview_json, summary_json
-from novum.core.access import Destination, release
+from novum.core.access import Destination, open_tiers, release
 from novum.core.calls import ToolCall, ToolResult, ToolSpec
 from novum.core.digest import canonical_json
 from novum.core.errors import NotFoundError, ToolArgumentError, UsageError
+from novum.core.knowledge import Access
 
 if TYPE_CHECKING:
     from novum.core.knowledge import KnowledgeItem
@@ -62,10 +64,10 @@ def offers(workspace: "Workspace", *, to: Destination, read_only: bool = False) 
     """
     # opened here, once: calls come from several threads
     _ = workspace.ledger, workspace.knowledge
-    found = [*_knowledge(workspace, to), *_campaigns(workspace)]
+    found = [*_knowledge(workspace, to), *_campaigns(workspace, to)]
     if not read_only:
         _ = workspace.runner, workspace.discovery
-        found += [*_tools(workspace), _run_campaign(workspace)]
+        found += [*_tools(workspace), _run_campaign(workspace, to)]
     names = [offer.name for offer in found]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
@@ -137,21 +139,30 @@ def _result(result: ToolResult) -> dict[str, Any]:
 
 
 def _knowledge(workspace: "Workspace", to: Destination) -> Iterator[Offer]:
+    from novum.knowledge_base.exchange.export import names_any
+
+    def closed_ids() -> frozenset[str]:
+        return frozenset(item.id for item in _closed(workspace, to))
+
     def search(given: dict[str, Any]) -> dict[str, Any]:
         text, n = _text(given, "text"), _whole(given, "n", default=10, most=50)
-        hits = workspace.knowledge.search(text, n)
-        may = {item.id for item in release((hit.item for hit in hits), to=to).items}
+        # by tier before the limit, and without a count: either would confirm a guess of what is withheld
+        hits = workspace.knowledge.search(text, n, access=tuple(open_tiers(to)))
+        closed = closed_ids()
         return {
             "items": [
-                {**_item(hit.item, whole=False), "score": hit.score} for hit in hits if hit.item.id in may
-            ],
-            "withheld": len(hits) - len(may),
+                {**_item(hit.item, whole=False), "score": hit.score}
+                for hit in hits
+                if not names_any(hit.item, hit.item.model_dump_json(), closed)
+            ]
         }
 
     def show(given: dict[str, Any]) -> dict[str, Any]:
         wanted = _text(given, "id")
         item = workspace.knowledge.find(wanted)
-        if item is None or not release([item], to=to).items:  # what is withheld is not even confirmed
+        # what is withheld is not even confirmed
+        may = item is not None and release([item], to=to).items
+        if item is None or not may or names_any(item, item.model_dump_json(), closed_ids()):
             raise NotFoundError(f"there is no item {wanted!r} that may be shown")
         return _item(item, whole=True)
 
@@ -178,12 +189,62 @@ def _item(item: "KnowledgeItem", *, whole: bool) -> dict[str, Any]:
     return {key: shown[key] for key in ("id", "level", "text", "confidence", "version") if key in shown}
 
 
-def _campaigns(workspace: "Workspace") -> Iterator[Offer]:
+def _closed(workspace: "Workspace", to: Destination) -> list["KnowledgeItem"]:
+    """Return the items, of any status, that may not go to a destination."""
+    closed = tuple(tier for tier in Access if tier not in open_tiers(to))
+    return workspace.knowledge.query(status=None, access=closed) if closed else []
+
+
+def _closed_names(workspace: "Workspace", to: Destination) -> set[str]:
+    """Return the ids of what may not go to a destination, and what it is about."""
+    return {name for item in _closed(workspace, to) for name in (item.id, item.subject)}
+
+
+def _overview(workspace: "Workspace", campaign: str, to: Destination) -> dict[str, Any]:
+    """Return a campaign, without what tells of closed items or of the candidates that they are about."""
+    record = workspace.record(campaign)
+    names = _closed_names(workspace, to)
+    if to is not Destination.LOCAL:
+        names |= {name for recall in record.recalls.values() for name in recall.withheld}
+        told = [(h.id, h.candidate) for h in record.hypotheses.values()]
+        told += [(e.experiment.id, e.experiment.candidate) for e in record.experiments.values()]
+        for id, candidate in told:  # a verdict names these alone
+            if candidate.id in names:
+                names |= {id, candidate.label}
+    return _without(overview_json(record), frozenset(name for name in names if name))
+
+
+def _without(shown: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    """Return data without those of its entries, or members of them, in which one of `names` stands."""
+    if not names:
+        return shown
+    found = re.compile(rf"(?<!\w)(?:{'|'.join(sorted(map(re.escape, names), key=len, reverse=True))})(?!\w)")
+
+    def clean(value: Any) -> bool:
+        if isinstance(value, dict):
+            return all(clean(key) and clean(one) for key, one in value.items())
+        if isinstance(value, list):
+            return all(map(clean, value))
+        return not isinstance(value, str) or found.search(value) is None
+
+    kept: dict[str, Any] = {}
+    for key, value in shown.items():
+        if isinstance(value, list):
+            kept[key] = [one for one in value if clean(one)]
+        elif isinstance(value, dict) and key != "best":
+            kept[key] = {name: one for name, one in value.items() if clean(name) and clean(one)}
+        else:
+            kept[key] = value if clean(value) else None
+    return kept
+
+
+def _campaigns(workspace: "Workspace", to: Destination) -> Iterator[Offer]:
     def listing(_: dict[str, Any]) -> dict[str, Any]:
-        return {"campaigns": [summary_json(summary) for summary in workspace.ledger.campaigns()]}
+        found = {"campaigns": [summary_json(summary) for summary in workspace.ledger.campaigns()]}
+        return _without(found, frozenset(_closed_names(workspace, to)))
 
     def show(given: dict[str, Any]) -> dict[str, Any]:
-        return overview_json(workspace.record(_text(given, "campaign")))
+        return _overview(workspace, _text(given, "campaign"), to)
 
     yield Offer("list_campaigns", "List the campaigns of this workspace.", _schema(), listing)
     yield Offer(
@@ -194,7 +255,7 @@ def _campaigns(workspace: "Workspace") -> Iterator[Offer]:
     )
 
 
-def _run_campaign(workspace: "Workspace") -> Offer:
+def _run_campaign(workspace: "Workspace", to: Destination) -> Offer:
     one_at_a_time = threading.Lock()
 
     def run(given: dict[str, Any]) -> dict[str, Any]:
@@ -211,7 +272,7 @@ def _run_campaign(workspace: "Workspace") -> Offer:
             wanted = workspace.load_goal(goal, seed=seed, experiments=experiments)
             name = workspace.discovery.create(wanted, planner=workspace.chosen_planner)
             outcome = workspace.discovery.run(name)
-            return {"campaign": name, "outcome": outcome.state, **overview_json(workspace.record(name))}
+            return {"campaign": name, "outcome": outcome.state, **_overview(workspace, name, to)}
         finally:
             one_at_a_time.release()
 

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, Any
@@ -142,7 +143,7 @@ def _write_content(
             asked = item.model_copy(update={"access": strictest(item.access, tier)})
             goes = bool(release([asked], to=Destination.EXPORT, allow=allow).items)
             # An id is a hash of what an item says: whoever guesses that could see it confirmed.
-            goes = goes and item.id not in naming and closed.isdisjoint(_named(item, row["payload"]))
+            goes = goes and item.id not in naming and not names_any(item, row["payload"], closed)
             if not goes or (chosen is not None and item.id not in chosen):
                 content.withheld.add(item.id)
                 gap = Record(
@@ -188,13 +189,34 @@ def _naming(items: Items, until: int, closed: AbstractSet[str]) -> set[str]:
     return {
         row["id"]
         for row in _rows(items, until, heads=True)
-        if not closed.isdisjoint(_named(to_item(row), row["payload"]))
+        if names_any(to_item(row), row["payload"], closed)
     }
 
 
-def _named(item: KnowledgeItem, payload: str) -> set[str]:
-    """Return the ids that a version names: as evidence, or in words, as in the reason for its status."""
-    return {link.target for link in item.evidence} | set(_ID.findall(payload)) - {item.id}
+def names_any(item: KnowledgeItem, payload: str, closed: AbstractSet[str]) -> bool:
+    """Say whether a version names one of the closed items: as evidence, or in words, as in a reason.
+
+    An item does not name itself. The rule holds wherever items leave this machine.
+
+    Args:
+        item: the version.
+        payload: the same as JSON.
+        closed: ids of the items that stay.
+    """
+    others = closed - {item.id}
+    if any(link.target in others for link in item.evidence) or not others.isdisjoint(_ID.findall(payload)):
+        return True
+    pattern = _of_other_forms(frozenset(closed))
+    return pattern is not None and not others.isdisjoint(pattern.findall(payload))
+
+
+@lru_cache(maxsize=4)
+def _of_other_forms(closed: frozenset[str]) -> re.Pattern[str] | None:
+    """Return what finds those ids that are not of the usual form, which a crate of others may bring."""
+    odd = sorted((id for id in closed if not _ID.fullmatch(id)), key=len, reverse=True)
+    if not odd:
+        return None
+    return re.compile(rf"(?<![\w-])(?:{'|'.join(re.escape(json.dumps(id)[1:-1]) for id in odd)})(?![\w-])")
 
 
 def _rows(items: Items, until: int, *, heads: bool = False) -> Iterator[sqlite3.Row]:

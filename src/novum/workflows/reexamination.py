@@ -48,8 +48,8 @@ def reexaminations(
             id=f"H{first_id + number:03d}",
             iteration=iteration,
             statement=f"{seen.candidate.label}: what was measured before still holds",
-            rationale="It is in doubt: something that it rests on was taken back or is out of date, or another "
-            "version of the tool measured it.",
+            rationale="It is in doubt: something that it rests on was taken back or is out of date, or "
+            "another version of the tool measured it.",
             source=SOURCE,
             candidate=seen.candidate,
             predictions=tuple(_prediction(name, value, assays[name]) for name, value in seen.values.items()),

@@ -2,7 +2,8 @@
 
 The patterns name classes that public lists name: the schedules of the Chemical Weapons Convention (CWC),
 those of the conventions on narcotic drugs (1961) and psychotropic substances (1971), and the groups of
-appendix 6 of the UN Manual of Tests and Criteria. They are wider than the lists on purpose.
+appendix 6 of the UN Manual of Tests and Criteria. They do not exhaust the lists: a screen is no proof of
+safety.
 """
 
 from dataclasses import dataclass

@@ -66,7 +66,7 @@ class Hazards(Properties):
 def hazards(smiles: Smiles) -> Hazards:
     """Screen a molecule for explosive, toxic-agent and controlled classes, without ever calling it safe.
 
-    The classes are wider than the public lists that they come from, and they do not know what no list knows:
+    The classes come from public lists and do not exhaust them: nothing found is no proof of safety, and
     toxicity in general is not predicted. A molecule or mixture that cannot be judged is a failure, and to be
     treated as hazardous. The reasons, with their sources, are in the details.
 

@@ -28,7 +28,7 @@ HARTREE_J = 2625499.6394799
 
 Energies = Literal["gfn2", "pbe0"]
 
-ERRORS: dict[Energies, float] = {"gfn2": 15.0, "pbe0": 4.5}
+ERRORS: dict[Energies, float] = {"gfn2": 23.0, "pbe0": 4.5}
 """Standard deviation of reaction enthalpies in kcal/mol: root mean square over the reactions of the tests."""
 
 SHAKEN = 3
@@ -57,7 +57,7 @@ REACTIONS = (
     Example(
         arguments={"reaction": "C=C.[HH]>>CC"},
         expected={"reaction_enthalpy": -32.6},
-        atol=15.0,
+        atol=23.0,
         source="measured enthalpies of formation, NIST Chemistry WebBook; the method's error",
     ),
 )
@@ -218,9 +218,9 @@ def reaction_energy(
 ) -> ReactionEnergy:
     """Compute energy, enthalpy and Gibbs energy of a balanced reaction by GFN2-xTB.
 
-    Every molecule is relaxed alone, at 1 bar. GFN2-xTB was not made for reaction energies: over nine
-    reactions of small molecules its enthalpies are off by 15 kcal/mol (root mean square), mostly towards
-    products with fewer multiple bonds, and those with CO by 55. With energies of PBE0 it is 4.2 kcal/mol
+    Every molecule is relaxed alone, at 1 bar. GFN2-xTB was not made for reaction energies: over ten
+    reactions of small molecules its enthalpies are off by 22.6 kcal/mol (root mean square), mostly towards
+    products with fewer multiple bonds, and the one with CO by 55. With energies of PBE0 it is 4.2 kcal/mol
     over all ten. Barriers are not computed.
 
     Args:

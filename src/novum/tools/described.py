@@ -23,6 +23,8 @@ LONGEST_NAME: Final = 64
 MOST_PROPERTIES: Final = 128
 MOST_SCHEMA_BYTES: Final = 100_000
 DEEPEST_SCHEMA: Final = 16
+LONGEST_CALL_S: Final = 86_400.0
+"""A day: no tool of a stranger may ask for more."""
 
 _TEXTS: Final = 4000
 _DROPPED: Final = frozenset(
@@ -278,6 +280,8 @@ def checked_spec(spec: ToolSpec) -> ToolSpec:
         raise DescriptionError(f"the name {spec.name[:100]!r} has more than {LONGEST_NAME} characters")
     if not TOOL_NAME.fullmatch(spec.name):  # it is shown, typed, and looked up as it is
         raise DescriptionError(f"the name {spec.name!a} is not dotted lower case, as 'chemistry.xtb'")
+    if not spec.timeout_s <= LONGEST_CALL_S:
+        raise DescriptionError(f"{spec.name} asks for calls of more than a day")
     if len(spec.properties) > MOST_PROPERTIES:
         raise DescriptionError(f"{spec.name} promises more than {MOST_PROPERTIES} properties")
     for promised in spec.properties:

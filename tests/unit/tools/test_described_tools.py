@@ -3,8 +3,10 @@
 import pytest
 
 from novum.core.calls import PropertySpec, ToolSpec
-from novum.core.errors import ToolArgumentError, UnitError, UsageError
-from novum.tools.described import DescribedTool, DescriptionError, checked_schema, checked_spec
+from novum.core.errors import InfrastructureError, ToolArgumentError, UnitError, UsageError
+from novum.sandbox.base import Profile
+from novum.tools.conformance.checks import Checker
+from novum.tools.described import DescribedTool, DescriptionError, Launch, checked_schema, checked_spec
 
 SCHEMA = {
     "type": "object",
@@ -174,6 +176,8 @@ def test_texts_of_strangers_show_and_do_not_act():
     [
         ({"name": "a" * 65}, DescriptionError),
         ({"files": ("home",)}, DescriptionError),
+        ({"timeout_s": 86_401.0}, DescriptionError),
+        ({"timeout_s": float("inf")}, DescriptionError),
         ({"hosts": ("no host",)}, UsageError),
         ({"properties": (PropertySpec(name="x y", description="d"),)}, DescriptionError),
         ({"properties": (PropertySpec(name="x", unit="furlongs per moon", description="d"),)}, UnitError),
@@ -186,3 +190,24 @@ def test_texts_of_strangers_show_and_do_not_act():
 def test_a_description_that_cannot_be_a_tools_is_refused(changes, error):
     with pytest.raises(error):
         checked_spec(spec(**changes))
+
+
+def test_a_check_waits_no_longer_than_its_own_time_whatever_a_tool_declares():
+    asked = []
+
+    class Recording:
+        def run(self, request, **_):
+            asked.append(request.limits.wall_s)
+            raise InfrastructureError("seen")
+
+    found = DescribedTool(
+        checked_spec(spec(timeout_s=80_000)),
+        origin="here",
+        kind="file",
+        code="0",
+        launch=lambda arguments, _: Launch("m:f", dict(arguments), Profile(name="plugin", modules=())),
+    )
+    with pytest.raises(InfrastructureError, match="seen"):
+        Checker(found, Recording(), budget_s=20).run()
+    assert asked
+    assert max(asked) <= 20

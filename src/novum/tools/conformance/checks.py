@@ -20,7 +20,7 @@ from novum.tools.registry import AnyTool
 from novum.tools.runner import check_answer, launch_of
 
 BUDGET_S: Final = 120.0
-"""Seconds after which no further call is started."""
+"""Seconds after which no further call is started, and one under way is ended."""
 
 MOST_EDGES: Final = 24
 
@@ -209,7 +209,11 @@ class Checker:
                 data=data,
                 gpu=launch.profile.gpu and self._granted,
             ),
-            limits=dataclasses.replace(Limits(), wall_s=spec.timeout_s, memory_mb=spec.memory_mb),
+            limits=dataclasses.replace(
+                Limits(),
+                wall_s=min(spec.timeout_s, max(1.0, self._until - time.monotonic())),
+                memory_mb=spec.memory_mb,
+            ),
             seed=seed,
             hosts=launch.hosts if self._granted or self._is_remote else (),
         )

@@ -7,6 +7,7 @@ from novum.core.errors import InfrastructureError, ToolArgumentError, UnitError,
 from novum.sandbox.base import Profile
 from novum.tools.conformance.checks import Checker
 from novum.tools.described import DescribedTool, DescriptionError, Launch, checked_schema, checked_spec
+from novum.tools.plugins.scaffold import write_file
 
 SCHEMA = {
     "type": "object",
@@ -211,3 +212,10 @@ def test_a_check_waits_no_longer_than_its_own_time_whatever_a_tool_declares():
         Checker(found, Recording(), budget_s=20).run()
     assert asked
     assert max(asked) <= 20
+
+
+@pytest.mark.parametrize("name", ["class", "numpy", "lab.numpy"])
+def test_a_new_tool_is_not_called_like_a_keyword_or_an_installed_package(name, tmp_path):
+    with pytest.raises(UsageError, match="choose another name"):
+        write_file(name, tmp_path)
+    assert not list(tmp_path.iterdir())

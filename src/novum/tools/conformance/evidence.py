@@ -96,7 +96,11 @@ def _check_reach(calls: Sequence[Tried], spec: ToolSpec, report: Report) -> None
         report.note("reach", f"it makes {forks} processes")
     if programs:
         report.note("reach", f"it starts {', '.join(sorted(programs))}")
-    report.add("reach", faults, kept="nothing but libraries and its own working directory")
+    report.add(
+        "reach",
+        faults,
+        kept="libraries and its own folder alone, as far as nothing is hidden",
+    )
 
 
 def _check_texts(calls: Sequence[Tried], spec: ToolSpec, report: Report) -> None:

@@ -1,7 +1,9 @@
 """A working tool to start from, written to disk."""
 
+import keyword
 import re
 import sys
+from importlib.metadata import packages_distributions
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -67,6 +69,10 @@ def _words(name: str) -> dict[str, str]:
     module = name.rpartition(".")[2]
     if module in sys.stdlib_module_names or module == __name__.partition(".")[0]:
         raise UsageError(f"{module!r} is already a module of Python or novum itself; choose another name")
+    if keyword.iskeyword(module):
+        raise UsageError(f"{module!r} is a word of Python itself; choose another name")
+    if module in packages_distributions():
+        raise UsageError(f"{module!r} is already an installed package; choose another name")
     return {
         "name": name,
         "module": module,

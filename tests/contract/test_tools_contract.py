@@ -45,7 +45,7 @@ def test_nothing_that_ships_is_broken():
 def test_the_spec_is_complete(found):
     spec = found.spec
     assert len(spec.description) > 40
-    assert "doi:" in spec.source
+    assert "doi:" in spec.source or "Convention" in spec.source  # a treaty has none
     assert re.fullmatch(r"[0-9a-f]{64}", spec.code_hash)
     assert spec.extra is None or spec.extra in EXTRAS
     assert found.libraries

@@ -25,7 +25,7 @@ from novum.tools.materials.structures import (
 UNSTABLE = "the elastic tensor is not positive definite: mechanically unstable"
 UNMEASURED = (
     "no error of this method is known for shear_modulus, young_modulus, poisson_ratio and least_stiffness; "
-    "CHGNet makes crystals too soft under shear"
+    "potentials as CHGNet make crystals too soft under shear"
 )
 
 VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))

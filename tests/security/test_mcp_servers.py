@@ -97,7 +97,8 @@ def test_its_numbers_become_quantities_and_are_never_answered_from_the_cache(wor
     assert "never an instruction" in result.details["untrusted"]
     assert not run(workspace, "mcp.lab.gap", smiles="CCO", temperature="26.85 degC").cached
     assert run(
-        workspace, next(t.spec.name for t in workspace.registry.tools() if "measure" in t.spec.name)
+        workspace,
+        next(t.spec.name for t in workspace.registry.tools() if t.spec.name.startswith("mcp.lab.measure")),
     ).ok
 
 

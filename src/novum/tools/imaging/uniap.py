@@ -16,8 +16,6 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.intp]
@@ -206,6 +204,8 @@ def _pool(tokens: Floats, means: Floats, *, temperature: float) -> Floats:
 
 
 def _region_means(tokens: Floats, labels: Indices) -> Floats:
+    from scipy.sparse import coo_array
+
     n = int(labels.max()) + 1
     ones = np.ones(len(labels), dtype=np.float32)
     member = coo_array((ones, (labels, np.arange(len(labels)))), shape=(n, len(labels))).tocsr()
@@ -223,6 +223,9 @@ def _between(edges: Indices, merged: Indices) -> Indices:
 
 
 def _components(n: int, pairs: Indices) -> Indices:
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_array((np.ones(len(pairs), dtype=bool), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
     labels: Indices = connected_components(graph, directed=False)[1].astype(np.intp)
     return labels

@@ -10,6 +10,9 @@ import pytest
 from conftest import novum_command, on_terminal
 from known_items import items
 
+from novum.core.forecasts import Forecast
+from novum.knowledge_base import KnowledgeBase
+
 ITEMS = items()
 MEASURED = ("--origin", "measured", "--domain", "chemistry")
 
@@ -176,6 +179,17 @@ def test_the_index_is_rebuilt_and_space_given_back(kb):
     assert kb("rebuild", "--json").json["indexed"] == len(ITEMS)
     assert kb("gc", "--json").json["freed_bytes"] >= 0
     assert "MB given back" in kb("gc").out
+
+
+def test_what_was_learned_of_a_method_reaches_what_it_said_before(kb, known):
+    with KnowledgeBase(known / "knowledge", embedder="hashing") as knowledge:
+        source = next(item for item in knowledge.query() if item.provenance.method)
+        method, was = source.provenance.method, source.confidence
+        knowledge.learn(Forecast(source=method, key=str(n), held=False) for n in range(20))
+        assert knowledge.get(source.id).confidence == was
+    moved = {one["id"]: one for one in kb("appraise", "--json").json["moved"]}
+    assert moved[source.id]["confidence"] < was == moved[source.id]["before"]
+    assert "0 items are believed otherwise" in kb("appraise").out
 
 
 def test_help_of_the_group_loads_no_library_of_science_or_of_stores():

@@ -23,7 +23,7 @@ def found(ended):
 def test_a_text_is_found_and_the_answer_says_how(kb):
     hits = kb("search", "lamp calibrated with holmium", "--json").json
     assert hits[0]["item"]["id"] == ITEMS["procedure"].id
-    assert set(hits[0]) == {"similarity", "score", "how", "item"}
+    assert set(hits[0]) == {"similarity", "score", "how", "item", "overdue"}
     assert hits[0]["how"] in ("vector", "text", "both")
 
 

@@ -37,6 +37,7 @@ KB = (
         "import",
         "verify",
         "rebuild",
+        "appraise",
         "gc",
     ),
 )

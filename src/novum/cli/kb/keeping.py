@@ -1,4 +1,4 @@
-"""``novum kb verify``, ``rebuild`` and ``gc``: keeping the knowledge base sound and small."""
+"""``novum kb verify``, ``rebuild``, ``appraise`` and ``gc``: keeping the knowledge base sound and small."""
 
 from novum.cli import render
 from novum.cli.kb.group import app
@@ -38,6 +38,30 @@ def rebuild(workspace: WorkspaceOption = None, json: JsonOption = False) -> None
         write_json({"indexed": n})
     else:
         show(render.line(f"the index holds {n} items"))
+
+
+@app.command("appraise", epilog=examples("novum kb appraise", "novum kb appraise --json"))
+def appraise(workspace: WorkspaceOption = None, json: JsonOption = False) -> None:
+    """Compute confidence and quality of everything anew, by what has been learned of methods since."""
+    with open_knowledge(workspace) as knowledge:
+        before = {item.id: item.confidence for item in knowledge.query()}
+        moved = knowledge.items.get_many(knowledge.reappraise())
+    found = sorted(moved.values(), key=lambda item: item.id)
+    if json:
+        write_json(
+            {
+                "moved": [
+                    {"id": item.id, "before": before.get(item.id), "confidence": item.confidence}
+                    for item in found
+                ]
+            }
+        )
+        return
+    for item in found:
+        was = before.get(item.id)
+        change = f"{item.confidence:.2f}" if was is None else f"{was:.2f} → {item.confidence:.2f}"
+        show(render.line(f"{item.id}  {change}  ", render.text(item.text)))
+    show(render.line(f"{len(found)} items are believed otherwise than before"))
 
 
 @app.command("gc", epilog=examples("novum kb gc"))

@@ -1,5 +1,6 @@
 """The tiny model behind ``transformers serve``: another real server, whose schemas are empty words."""
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -29,7 +30,8 @@ def card(tmp_path_factory: pytest.TempPathFactory) -> Card:
     weights = make_tiny_model(folder)
     port = free_port()
     at = f"http://127.0.0.1:{port}"
-    argv = ("transformers", "serve", str(weights), "--host", "127.0.0.1", "--port", str(port))
+    program = Path(sys.executable).parent / "transformers"
+    argv = (str(program), "serve", str(weights), "--host", "127.0.0.1", "--port", str(port))
     launch = Launch(
         engine="tiny",
         server=(Command(argv, QUIET),),

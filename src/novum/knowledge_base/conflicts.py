@@ -135,8 +135,8 @@ def resolve(
 ) -> tuple[Conflict, list[Withdrawal]]:
     """Decide a conflict by a rule, and record how; return it, and what became of the items that lost.
 
-    The winner stays, with what agrees with it, and supersedes the others, which stay readable; what rests on
-    them becomes stale.
+    The winner stays, with what agrees with it and with each other, and supersedes the others, which stay
+    readable; what rests on them becomes stale.
 
     Args:
         writer: the transaction.
@@ -175,7 +175,7 @@ def resolve(
     chain.close()
     withdrawals = []
     if chosen is not None:
-        lost = [item for item in active if (difference(chosen, item) or 0.0) > SIGMAS]
+        lost = _losers(chosen, active)
         links = tuple(Evidence(target=item.id, role=EvidenceRole.SUPERSEDES) for item in lost)
         writer.revise(chosen.model_copy(update={"evidence": (*chosen.evidence, *links)}))
         reasons = dict.fromkeys((item.id for item in lost), f"conflict {id}: {why}")
@@ -287,6 +287,17 @@ def _rank(rows: Rows, item: KnowledgeItem, rule: Rule) -> float | str:
 
 def _said(rank: float | str) -> str:
     return rank if isinstance(rank, str) else f"{rank:.3f}"
+
+
+def _losers(winner: KnowledgeItem, members: Sequence[KnowledgeItem]) -> list[KnowledgeItem]:
+    """Return the members that contradict the winner, or something that is nearer to it and stays."""
+    apart = {item.id: difference(winner, item) or 0.0 for item in members if item.id != winner.id}
+    others = sorted((item for item in members if item.id in apart), key=lambda i: (apart[i.id], i.id))
+    staying, lost = [winner], list[KnowledgeItem]()
+    for item in others:
+        agrees = all((difference(one, item) or 0.0) <= SIGMAS for one in staying)
+        (staying if agrees else lost).append(item)
+    return lost
 
 
 def _lessons(

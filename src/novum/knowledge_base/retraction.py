@@ -197,10 +197,17 @@ def reinstate(writer: Writer, id: str, reason: str, *, evidence: tuple[Evidence,
 
 
 def fallen_source(writer: Writer, item: KnowledgeItem) -> KnowledgeItem | None:
-    """Return what an item is derived from and has fallen, if anything has."""
+    """Return what an item is derived from and has fallen, if anything has.
+
+    What is stale and rests on the item itself does not count: it stands again with it.
+    """
     sources = {e.target for e in item.evidence if e.role is EvidenceRole.DERIVED_FROM} - {item.id}
-    known = writer.heads(sorted(sources))
-    return next((source for source in known.values() if source.status is not ItemStatus.ACTIVE), None)
+    known = writer.heads(sorted(sources)).values()
+    fallen = [source for source in known if source.status is not ItemStatus.ACTIVE]
+    if not fallen:
+        return None
+    above = {dependant.id for dependant in impact(writer.rows, [item.id])}
+    return next((s for s in fallen if s.status is not ItemStatus.STALE or s.id not in above), None)
 
 
 def measure_anew(writer: Writer, id: str, evidence: Sequence[Evidence]) -> Return:

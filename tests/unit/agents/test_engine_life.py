@@ -54,7 +54,8 @@ def is_there(pid: int) -> bool:
         return False
 
 
-def test_a_server_that_starts_late_is_waited_for_and_ends_in_order(start, tmp_path):
+def test_a_server_that_starts_late_is_waited_for_and_ends_in_order(start, tmp_path, monkeypatch):
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     server = start(late_s=0.8)
     waits = []
     server.wait_healthy(patience_s=60, on_wait=lambda waited, line: waits.append((waited, line)))

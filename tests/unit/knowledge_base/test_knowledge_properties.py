@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import combinations
 from pathlib import Path
 
 from hypothesis import example, given, settings
@@ -13,6 +14,7 @@ from knowledge_items import make_item
 from novum.core.knowledge import CARRYING, Access, Evidence, EvidenceRole, ItemStatus, KnowledgeItem
 from novum.core.quantity import Quantity
 from novum.knowledge_base import KnowledgeBase
+from novum.knowledge_base.agreement import SIGMAS, difference
 from novum.knowledge_base.conflicts import Rule
 from novum.knowledge_base.exchange import export_crate, import_crate
 from novum.knowledge_base.items import Items
@@ -212,7 +214,11 @@ def test_values_are_in_conflict_exactly_where_they_are_too_far_apart(values: lis
         for conflict in kb.conflicts():
             kb.resolve(conflict.id, Rule.PERSON, winner=conflict.items[0].id, by="Ada", reason="hers")
             active = [item for item in conflict.items if kb.get(item.id).status is ItemStatus.ACTIVE]
-            assert [item.id for item in active] == [conflict.items[0].id]
+            winner = conflict.items[0]
+            assert winner.id in {item.id for item in active}
+            assert all((difference(a, b) or 0) <= SIGMAS for a, b in combinations(active, 2))
+            for lost in (item for item in conflict.items if item not in active):
+                assert any((difference(one, lost) or 0) > SIGMAS for one in active)
         assert kb.conflicts() == []
         assert kb.items.count(status=None) == len(values)
 

@@ -336,8 +336,10 @@ def _join(
     latest = there[-1]
     if not missing:
         # One side may have come back to what it said before, as in retracting again what was reinstated.
-        back = here[-1].content in theirs and here[-1].content != latest.content
-        if not back or latest.since <= here[-1].since:
+        own = here[-1]
+        statuses = {own.item.status, latest.item.status}
+        back = own.content in theirs and len(statuses) > 1 and ItemStatus.RETRACTED in statuses
+        if not back or latest.since <= own.since:
             return 0
         writer.revise(latest.item)
         return 1
